@@ -1,0 +1,1 @@
+"""The ticket desk without its screens: the only code that knows SQL or a language model."""

@@ -1,0 +1,169 @@
+"""The way to PostgreSQL: the engine, read() and write() transactions, and the migrations.
+
+Driver errors are translated here and nowhere else. Nothing here knows what a ticket is.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2.errors
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ticketcore.errors import DatabaseUnavailable, StartUpError
+from ticketcore.models import Source
+
+log = logging.getLogger(__name__)
+
+MIGRATION_LOCK = 7_355_608
+"""The advisory lock under which the desk migrates; any number, the same in every process."""
+
+STATEMENT_TIMEOUT = "30s"
+
+_AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.ReadOnlySqlTransaction)
+
+
+class Database:
+    """One pool of connections to one PostgreSQL. Closed with `close()`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _driver_url(url)
+        self._engine = sa.create_engine(
+            self.url,
+            pool_size=10,
+            max_overflow=30,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": "ticket-desk",
+                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT}",
+            },
+        )
+        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for queries; each statement sees what is committed when it begins.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or a query ran over its time.
+        """
+        with _translated(), self._reader.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self, source: Source, actor: str | None = None) -> Iterator[sa.Connection]:
+        """A transaction, committed when the block ends and rolled back when it raises.
+
+        What is written is recorded in the history as done by `actor` through `source`.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or a statement ran over its time.
+        """
+        with _translated(), self._engine.begin() as connection:
+            connection.execute(_SIGN, {"source": source.value, "actor": actor or ""})
+            yield connection
+
+    def is_ready(self) -> bool:
+        """Whether a query is answered now."""
+        try:
+            with self.read() as connection:
+                return connection.scalar(sa.text("select true")) is True
+        except DatabaseUnavailable:
+            return False
+
+    def snapshot(self) -> str:
+        """A text that differs from an earlier one whenever a write became visible in between.
+
+        It is `pg_current_snapshot()`, by whose definition no commit goes unnoticed. A sequence will not do:
+        it moves before the commit, so a reader in between would cache the old rows under the new number.
+        Unrelated writes in the same server (a routine `analyze`, say) move it as well.
+        """
+        with self.read() as connection:
+            return str(connection.scalar(sa.text("select pg_current_snapshot()::text")))
+
+    def close(self) -> None:
+        """Closes every idle connection."""
+        self._engine.dispose()
+
+
+_SIGN = sa.text("select set_config('desk.source', :source, true), set_config('desk.actor', :actor, true)")
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout:
+        log.error("every database connection is in use")
+        raise DatabaseUnavailable("The desk is very busy. Try again in a moment.") from None
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg2.errors.QueryCanceled):
+            log.error("a query ran over %s and was cut", STATEMENT_TIMEOUT)
+            raise DatabaseUnavailable("This took the database too long. Narrow the filter and try again.") from None
+        if isinstance(error.orig, _AWAY) or error.connection_invalidated:
+            log.error("the database is away: %s", _first_line(error))
+            raise DatabaseUnavailable() from None
+        raise
+
+
+def wait(url: str, patience: float = 60) -> None:
+    """Returns once the database at `url` answers.
+
+    Raises:
+        StartUpError: it did not answer within `patience` seconds; says where it was looked for and why.
+    """
+    engine = sa.create_engine(_driver_url(url), poolclass=sa.NullPool, connect_args={"connect_timeout": 5})
+    place = engine.url.render_as_string(hide_password=True)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with engine.connect():
+                return
+        except SQLAlchemyError as error:
+            reason = _first_line(error)
+        if time.monotonic() >= deadline:
+            raise StartUpError(f"no database at {place} after {patience:g} s: {reason}")
+        log.warning("waiting for the database at %s: %s", place, reason)
+        time.sleep(min(2.0, max(0.0, deadline - time.monotonic())))
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Brings the database at `url` to `revision`; several processes may call it at once.
+
+    Raises:
+        StartUpError: a migration failed; the database is as it was before.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = sa.create_engine(_driver_url(url), poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_lock(MIGRATION_LOCK)))
+            connection.commit()
+            config.attributes["connection"] = connection
+            if revision == "base":
+                command.downgrade(config, revision)
+            else:
+                command.upgrade(config, revision)
+            connection.commit()
+    except DBAPIError as error:
+        raise StartUpError(f"the database could not be migrated: {_first_line(error)}") from error
+
+
+def _driver_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return "postgresql+psycopg2" + separator + rest if scheme in ("postgres", "postgresql") else url
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

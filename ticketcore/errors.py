@@ -1,0 +1,65 @@
+"""The errors that a user of the desk can meet.
+
+    TicketDeskError
+    ├── InvalidInput          422  names every bad field
+    ├── NotFound              404  no ticket has that id
+    ├── Conflict              409  someone else was faster
+    ├── DatabaseUnavailable   503  the database is away or too slow
+    └── StartUpError           –   the desk cannot start; one line that says why
+
+Each class carries the HTTP status that the API answers with. Their messages are written for
+the person who reads them: no driver text, no stack trace, no secret.
+"""
+
+from collections.abc import Mapping
+
+
+class TicketDeskError(Exception):
+    """Any failure that the desk explains to its user."""
+
+    status = 500
+    title = "The desk could not do this"
+
+
+class InvalidInput(TicketDeskError):
+    """What was sent breaks a rule; `errors` maps each bad field to what is wrong with it."""
+
+    status = 422
+    title = "Some fields are not valid"
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors.items()))
+
+
+class NotFound(TicketDeskError):
+    """There is no ticket with this id."""
+
+    status = 404
+    title = "There is no such ticket"
+
+    def __init__(self, ticket_id: int) -> None:
+        super().__init__(f"There is no ticket #{ticket_id}.")
+
+
+class Conflict(TicketDeskError):
+    """The ticket is no longer what the caller read, or the request key stands for another ticket."""
+
+    status = 409
+    title = "Someone else was faster"
+
+
+class DatabaseUnavailable(TicketDeskError):
+    """The database cannot be reached, or could not answer in time."""
+
+    status = 503
+    title = "The database cannot be reached"
+
+    def __init__(self, message: str = "The database cannot be reached right now. Try again in a moment.") -> None:
+        super().__init__(message)
+
+
+class StartUpError(TicketDeskError):
+    """The desk cannot start."""
+
+    title = "The desk cannot start"

@@ -1,0 +1,1 @@
+"""Alembic's home: the steps that build every database, the tests' included."""

@@ -1,0 +1,129 @@
+"""The tables, their constraints and their indexes, as SQLAlchemy sees them.
+
+What builds a database is `migrations/`; a test compares the two. The triggers that write the
+history and keep `version`, `updated_at` and `resolved_at` true live in the migrations alone.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import UUID
+
+from ticketcore.models import DESCRIPTION_LENGTH, LINE_BREAKS, TITLE_LENGTH, Category, Priority, Status
+
+WHITESPACE = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+"""Every character that `str.strip` takes away; PostgreSQL's `btrim` alone would only take spaces."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _native(members: type[Any], name: str) -> Enum:
+    return Enum(members, name=name, metadata=metadata, values_callable=lambda kinds: [kind.value for kind in kinds])
+
+
+def quoted(characters: str) -> str:
+    """`characters` as a PostgreSQL string literal in ASCII, whatever the server's settings."""
+    return "U&'" + "".join(f"\\{ord(character):04x}" for character in characters) + "'"
+
+
+_category = _native(Category, "ticket_category")
+_priority = _native(Priority, "ticket_priority")
+_status = _native(Status, "ticket_status")
+_moment = DateTime(timezone=True)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("category", _category, nullable=False),
+    Column("priority", _priority, nullable=False),
+    Column("status", _status, nullable=False, server_default=Status.OPEN.value),
+    Column("created_at", _moment, nullable=False, server_default=func.clock_timestamp()),
+    Column("updated_at", _moment, nullable=False, server_default=func.clock_timestamp()),
+    Column("resolved_at", _moment),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("suggested_category", _category),
+    Column("suggested_priority", _priority),
+    Column("suggestion_source", Text),
+    Column("request_key", UUID, unique=True),
+    CheckConstraint(f"char_length(title) between 1 and {TITLE_LENGTH}", name="title_length"),
+    CheckConstraint(f"title = btrim(title, {quoted(WHITESPACE)})", name="title_trimmed"),
+    CheckConstraint(f"title = translate(title, {quoted(LINE_BREAKS)}, '')", name="title_one_line"),
+    CheckConstraint(f"char_length(description) between 1 and {DESCRIPTION_LENGTH}", name="description_length"),
+    CheckConstraint(f"description = btrim(description, {quoted(WHITESPACE)})", name="description_trimmed"),
+    CheckConstraint("(resolved_at is not null) = (status in ('resolved', 'closed'))", name="resolved_at_fits_status"),
+    CheckConstraint(
+        "(suggestion_source is null) = (suggested_category is null)"
+        " and (suggestion_source is null) = (suggested_priority is null)",
+        name="suggestion_whole",
+    ),
+)
+"""One row a ticket. `id` is assigned by the database alone; times are `timestamptz`."""
+
+newest_first = Index(None, tickets.c.created_at.desc(), tickets.c.id.desc())
+"""Answers the unfiltered list, in both directions."""
+
+facets = Index(
+    None,
+    tickets.c.category,
+    tickets.c.priority,
+    tickets.c.status,
+    tickets.c.created_at.desc(),
+    tickets.c.id.desc(),
+)
+"""Answers any combination of facets, one probe for each cell, and every count without touching the table."""
+
+trigrams = Index(
+    "ix_tickets_title_description_trigrams",
+    tickets.c.title,
+    tickets.c.description,
+    postgresql_using="gin",
+    postgresql_ops={"title": "gin_trgm_ops", "description": "gin_trgm_ops"},
+)
+"""Answers substring search of three characters and more."""
+
+ticket_events = Table(
+    "ticket_events",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("ticket_id", BigInteger, ForeignKey("tickets.id"), nullable=False),
+    Column("at", _moment, nullable=False),
+    Column("actor", Text),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("old_value", Text),
+    Column("new_value", Text),
+    CheckConstraint("source in ('dashboard', 'api', 'import', 'sql')", name="source_known"),
+    CheckConstraint("kind in ('created', 'changed')", name="kind_known"),
+    CheckConstraint("(kind = 'created') = (old_value is null)", name="only_creation_has_no_old_value"),
+)
+"""The history, written by triggers alone. A `created` entry carries the status the ticket began with,
+so the entries with `field = 'status'` are the whole life of a ticket. A ticket with a history cannot be deleted."""
+
+history_of_ticket = Index(None, ticket_events.c.ticket_id, ticket_events.c.id)

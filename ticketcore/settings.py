@@ -1,0 +1,71 @@
+"""Every environment variable the desk reads, once, into a frozen `Settings`.
+
+A value that cannot be used stops the start with one line that names its variable. Secrets are
+held as `SecretStr`, so they show as `**********` wherever they are printed.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator
+
+from ticketcore.errors import StartUpError
+
+
+class Settings(BaseModel):
+    """What the environment says, validated. An empty variable counts as not set."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+    """Where PostgreSQL is, `postgresql://user:password@host/name`; without it the embedded server is used."""
+
+    data_folder: Path = Field(Path("data"), alias="DESK_DATA")
+    """The folder in which the embedded server keeps its files."""
+
+    timezone: ZoneInfo = Field(ZoneInfo("UTC"), alias="DESK_TIMEZONE")
+    """The IANA zone that decides where a day begins, in every figure and date filter."""
+
+    openai_api_key: SecretStr | None = Field(None, alias="OPENAI_API_KEY")
+    """Without a key no model is asked and every suggestion is the default."""
+
+    openai_base_url: HttpUrl | None = Field(None, alias="OPENAI_BASE_URL")
+    """Another OpenAI-compatible endpoint: Ollama, vLLM, Azure."""
+
+    openai_model: str = Field("gpt-4.1-mini", alias="OPENAI_MODEL")
+    """The model that suggests."""
+
+    suggestion_timeout: float = Field(8.0, alias="SUGGESTION_TIMEOUT", gt=0, le=120)
+    """Seconds after which a suggestion is given up, retries included."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg2://")):
+            raise ValueError("must begin with postgresql://")
+        return url
+
+    @field_validator("timezone", mode="before")
+    @classmethod
+    def _is_zone(cls, name: object) -> object:
+        if not isinstance(name, str):
+            return name
+        try:
+            return ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("must be an IANA time zone such as Europe/Berlin") from None
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that `environment` holds.
+
+    Raises:
+        StartUpError: names each variable whose value cannot be used, and never shows the value.
+    """
+    try:
+        return Settings.model_validate({name: value for name, value in environment.items() if value.strip()})
+    except ValidationError as error:
+        faults = (f"{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors())
+        raise StartUpError("; ".join(faults)) from None
