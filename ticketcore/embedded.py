@@ -42,9 +42,7 @@ SOCKET_PATH_LIMIT = 90
 class EmbeddedServer:
     """A running server; `url` is where, `stop()` leaves it."""
 
-    def __init__(
-        self, folder: Path, *, binaries: Path = BINARIES, options: Mapping[str, str] = OPTIONS
-    ) -> None:
+    def __init__(self, folder: Path, *, binaries: Path = BINARIES, options: Mapping[str, str] = OPTIONS) -> None:
         """Starts the server in `folder`, or joins the one that runs there.
 
         Raises:
@@ -88,7 +86,15 @@ class EmbeddedServer:
             os.chown(fresh, self._account.pw_uid, self._account.pw_gid)
         locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8") if self._binaries == BINARIES else ()
         self._run(
-            "initdb", "-D", fresh, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", *locale,
+            "initdb",
+            "-D",
+            fresh,
+            "-U",
+            SUPERUSER,
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            *locale,
         )
         fresh.rename(self._files)
 

@@ -48,6 +48,11 @@ class Conflict(TicketDeskError):
     status = 409
     title = "Someone else was faster"
 
+    def __init__(self, message: str, current: object = None) -> None:
+        self.current = current
+        """The ticket as it is now."""
+        super().__init__(message)
+
 
 class DatabaseUnavailable(TicketDeskError):
     """The database cannot be reached, or could not answer in time."""

@@ -79,8 +79,8 @@ def _one_line(text: str) -> str:
     return text
 
 
-Title = Annotated[str, BeforeValidator(_trimmed), Field(max_length=TITLE_LENGTH), AfterValidator(_one_line)]
-Description = Annotated[str, BeforeValidator(_trimmed), Field(max_length=DESCRIPTION_LENGTH)]
+Title = Annotated[str, Field(max_length=TITLE_LENGTH), AfterValidator(_one_line), BeforeValidator(_trimmed)]
+Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH), BeforeValidator(_trimmed)]
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
 
@@ -95,7 +95,7 @@ class NewTicket(_Input):
     """What is needed to file a ticket; texts are stored trimmed."""
 
     title: Title = Field(examples=["Cannot log in since this morning"])
-    description: Description = Field(examples=["The sign-in page says my password is wrong, and the reset mail never comes."])
+    description: Description = Field(examples=["The page says my password is wrong, and the reset mail never comes."])
     category: Category = Category.GENERAL
     priority: Priority = Priority.MEDIUM
     status: Status = Status.OPEN
@@ -209,20 +209,18 @@ def faults(errors: Any) -> dict[str, str]:
 
 def _message(error: Mapping[str, Any]) -> str:
     context = error.get("ctx", {})
-    match error["type"]:
-        case "missing":
-            return "is required"
-        case "enum":
-            return f"must be one of {context['expected'].replace(' or ', ', ')}"
-        case "string_too_long":
-            return f"must be at most {context['max_length']:,} characters long"
-        case "extra_forbidden":
-            return "is not a field that can be set"
-        case "string_unicode":
-            return "must not contain lone surrogates (broken Unicode)"
-        case "value_error":
-            return str(error["msg"]).removeprefix("Value error, ")
-        case _:
-            return str(error["msg"])[:1].lower() + str(error["msg"])[1:]
+    if error["type"] == "enum":
+        return f"must be one of {context['expected'].replace(' or ', ', ')}"
+    if error["type"] == "string_too_long":
+        return f"must be at most {context['max_length']:,} characters long"
+    if error["type"] == "value_error":
+        return str(error["msg"]).removeprefix("Value error, ")
+    return _PLAIN.get(error["type"]) or str(error["msg"])[:1].lower() + str(error["msg"])[1:]
 
 
+_PLAIN = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field that can be set",
+    "string_type": "must be a text",
+    "string_unicode": "must not contain lone surrogates (broken Unicode)",
+}

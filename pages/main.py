@@ -1,0 +1,29 @@
+"""Page configuration and navigation."""
+
+import streamlit as st
+
+from ticketcore.ui.widgets import guard
+
+st.set_page_config(page_title="Ticket desk", page_icon="🎫", layout="wide")
+
+page = st.navigation(
+    [
+        st.Page(
+            "submit.py", title="File a ticket", icon=":material/add_circle:", default=True,
+            help="Describe a problem; category and priority are suggested while you write.",
+        ),
+        st.Page(
+            "browse.py", title="Tickets", icon=":material/inbox:", url_path="tickets",
+            help="Find tickets by text, field and date, and change their status.",
+        ),
+        st.Page(
+            "stats.py", title="Stats", icon=":material/bar_chart:", url_path="stats",
+            help="How many tickets there are, and of what kind.",
+        ),
+        st.Page("ticket.py", title="Ticket", url_path="ticket", visibility="hidden"),
+    ],
+    position="top",
+)  # fmt: skip
+
+with guard():
+    page.run()

@@ -1,0 +1,23 @@
+"""How is the desk doing: a lead wants to see at a glance how much there is, of what kind, and how it moves."""
+
+import streamlit as st
+
+from ticketcore import desk
+from ticketcore.filters import TicketFilter
+from ticketcore.ui import figures, loaders
+from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, rerun_when_changed
+from ticketcore.ui.words import plain
+
+matching = filter_bar()
+
+with guard():
+    at = loaders.version()
+    zone = desk.current().settings.timezone
+    if matching is None:
+        st.stop()
+    if not matching.params() and not loaders.overview(TicketFilter(), at).total_tickets:
+        nothing_yet("Their number, their kinds and their rhythm will be shown here.")
+    else:
+        st.caption(f"Figures for {plain(matching.describe(zone))}")
+        figures.draw(matching, at, zone.key)
+    rerun_when_changed(at)

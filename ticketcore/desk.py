@@ -1,0 +1,68 @@
+"""What the pages and the API of one process share: settings, database, classifier.
+
+Started once, by whoever asks first; stopped with the process.
+"""
+
+import threading
+from dataclasses import dataclass
+
+from ticketcore import database, settings
+from ticketcore.classifier import Classifier
+from ticketcore.database import Database
+from ticketcore.embedded import EmbeddedServer
+from ticketcore.settings import Settings
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A desk that is ready: its database answers and is migrated."""
+
+    settings: Settings
+    db: Database
+    classifier: Classifier
+    server: EmbeddedServer | None = None
+
+    def close(self) -> None:
+        """Closes the connections, and leaves the embedded server where there is one."""
+        self.classifier.close()
+        self.db.close()
+        if self.server:
+            self.server.stop()
+
+
+_lock = threading.Lock()
+_running: list[Desk] = []
+
+
+def current() -> Desk:
+    """The desk of this process, started with the first call.
+
+    Raises:
+        StartUpError: a setting cannot be used, or the database did not answer within 60 s.
+    """
+    if _running:
+        return _running[0]
+    with _lock:
+        if not _running:
+            _running.append(open_desk(settings.read()))
+        return _running[0]
+
+
+def stop() -> None:
+    """Closes the desk of this process; the next `current()` starts it again."""
+    with _lock:
+        while _running:
+            _running.pop().close()
+
+
+def open_desk(chosen: Settings) -> Desk:
+    """A desk of its own for these settings: its database waited for and migrated.
+
+    Raises:
+        StartUpError: the database did not answer within 60 s, or could not be migrated.
+    """
+    server = None if chosen.database_url else EmbeddedServer(chosen.data_folder)
+    url = server.url if server else chosen.database_url.get_secret_value() if chosen.database_url else ""
+    database.wait(url)
+    database.migrate(url)
+    return Desk(chosen, Database(url), Classifier(chosen), server)

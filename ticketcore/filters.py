@@ -1,0 +1,144 @@
+"""Which tickets are meant: one object that is a SQL condition, URL parameters and an English phrase.
+
+List, count, figures, API and the page's address all take the same `TicketFilter`, so what the screen
+says and what the query does cannot drift apart.
+"""
+
+import enum
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from ticketcore.models import SEARCH_LENGTH, Category, Priority, Status, UtcDatetime, storable
+from ticketcore.schema import tickets
+
+
+class Sort(enum.StrEnum):
+    """The orders in which tickets can be listed; ties are broken by the newest first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    SEVEREST = "severest"
+
+
+def _without_blanks(values: object) -> object:
+    return tuple(value for value in values if value != "") if isinstance(values, list | tuple) else values
+
+
+def _none_if_blank(value: object) -> object:
+    return None if value == "" else value
+
+
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+_Several = (BeforeValidator(_without_blanks), AfterValidator(_unique))
+
+
+class TicketFilter(BaseModel):
+    """Conditions that must all hold. Several values of one field mean any of them; an empty field means all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    category: Annotated[tuple[Category, ...], *_Several] = ()
+    priority: Annotated[tuple[Priority, ...], *_Several] = ()
+    status: Annotated[tuple[Status, ...], *_Several] = ()
+    search: Annotated[
+        Annotated[str, Field(max_length=SEARCH_LENGTH), AfterValidator(storable)] | None,
+        BeforeValidator(_none_if_blank),
+    ] = None
+    """Found in the title or the description: any part of a word, case ignored, `%` and `_` taken literally."""
+    created_from: Annotated[UtcDatetime | None, BeforeValidator(_none_if_blank)] = None
+    """The earliest creation time, included."""
+    created_to: Annotated[UtcDatetime | None, BeforeValidator(_none_if_blank)] = None
+    """The creation time at which the range ends, not included."""
+
+    @model_validator(mode="after")
+    def _range_runs_forward(self) -> "TicketFilter":
+        if self.created_from and self.created_to and self.created_from >= self.created_to:
+            raise ValueError("created_from must be before created_to")
+        return self
+
+    def where(self) -> list[sa.ColumnElement[bool]]:
+        """The SQL conditions on `tickets`, all of which must hold."""
+        facets = [
+            column.in_(chosen)
+            for column, chosen in (
+                (tickets.c.category, self.category),
+                (tickets.c.priority, self.priority),
+                (tickets.c.status, self.status),
+            )
+            if chosen
+        ]
+        return facets + self.where_within_cell()
+
+    def where_within_cell(self) -> list[sa.ColumnElement[bool]]:
+        """The SQL conditions beside the facets: creation time and search."""
+        conditions: list[sa.ColumnElement[bool]] = []
+        if self.created_from:
+            conditions.append(tickets.c.created_at >= self.created_from)
+        if self.created_to:
+            conditions.append(tickets.c.created_at < self.created_to)
+        if self.search:
+            pattern = "%" + re.sub(r"([\\%_])", r"\\\1", self.search) + "%"
+            conditions.append(tickets.c.title.ilike(pattern) | tickets.c.description.ilike(pattern))
+        return conditions
+
+    def cells(self) -> sa.Subquery:
+        """A row for each combination of category, priority and status that the filter admits, at most 64."""
+        category, priority, status = (
+            sa.func.unnest(sa.cast([value.value for value in chosen or kind], ARRAY(column.type)))
+            .table_valued(sa.column(column.name, column.type))
+            .render_derived()
+            for column, chosen, kind in (
+                (tickets.c.category, self.category, Category),
+                (tickets.c.priority, self.priority, Priority),
+                (tickets.c.status, self.status, Status),
+            )
+        )
+        every = category.join(priority, sa.true()).join(status, sa.true())
+        return sa.select(category.c.category, priority.c.priority, status.c.status).select_from(every).subquery("cell")
+
+    @property
+    def has_facets(self) -> bool:
+        """Whether any category, priority or status is named."""
+        return bool(self.category or self.priority or self.status)
+
+    def params(self) -> list[tuple[str, str]]:
+        """The filter as URL parameters, several values of a field as several parameters."""
+        pairs = [(name, value.value) for name in ("category", "priority", "status") for value in getattr(self, name)]
+        if self.search:
+            pairs.append(("search", self.search))
+        for name in ("created_from", "created_to"):
+            if moment := getattr(self, name):
+                pairs.append((name, moment.isoformat().replace("+00:00", "Z")))
+        return pairs
+
+    def describe(self, timezone: ZoneInfo) -> str:
+        """The filter in words, times in `timezone`: "open critical billing tickets containing “refund”"."""
+        words = [_either(chosen) for chosen in (self.status, self.priority, self.category) if chosen]
+        phrase = " ".join([*words, "tickets"]) if words else "all tickets"
+        if self.search:
+            phrase += f" containing “{self.search}”"
+        if self.created_from:
+            phrase += f" created from {_moment(self.created_from, timezone)}"
+        if self.created_to:
+            phrase += f" {'' if self.created_from else 'created '}until before {_moment(self.created_to, timezone)}"
+        return phrase
+
+
+def _either(values: Sequence[enum.StrEnum]) -> str:
+    names = [value.value.replace("_", " ") for value in values]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
+
+
+def _moment(moment: datetime, timezone: ZoneInfo) -> str:
+    local = moment.astimezone(timezone)
+    return f"{local:%Y-%m-%d}" if (local.hour, local.minute, local.second) == (0, 0, 0) else f"{local:%Y-%m-%d %H:%M}"

@@ -1,0 +1,106 @@
+"""The figures that support leads look at, all computed by the database.
+
+Days are those of the desk's time zone; intervals are start ≤ t < end.
+"""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict
+
+from ticketcore.database import Database
+from ticketcore.filters import TicketFilter
+from ticketcore.models import Category, Priority, Status
+from ticketcore.schema import tickets
+
+
+class Overview(BaseModel):
+    """Counts over the tickets that a filter matches; every value of an enum is there, with 0 where there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total_tickets: int
+    open_tickets: int
+    """Tickets whose status is `open`."""
+    avg_tickets_per_day: float
+    """Total ÷ days from the first ticket's day to today, both counted; one decimal; 0 for no tickets."""
+    priority_breakdown: dict[Priority, int]
+    category_breakdown: dict[Category, int]
+    status_breakdown: dict[Status, int]
+
+
+def overview(db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: datetime) -> Overview:
+    """The figures for the tickets that match, with `now` deciding which day is today in `timezone`."""
+    today = now.astimezone(timezone).date()
+    with db.read() as connection:
+        rows = connection.execute(_sums(matching, timezone, today)).mappings().all()
+    whole = next(row for row in rows if row["facet"] == "all")
+    numbers = {(row["facet"], row["value"]): row["number"] for row in rows}
+    return Overview(
+        total_tickets=whole["number"] or 0,
+        open_tickets=numbers.get(("status", Status.OPEN), 0),
+        avg_tickets_per_day=float(whole["per_day"] or Decimal(0)),
+        priority_breakdown={member: numbers.get(("priority", member), 0) for member in Priority},
+        category_breakdown={member: numbers.get(("category", member), 0) for member in Category},
+        status_breakdown={member: numbers.get(("status", member), 0) for member in Status},
+    )
+
+
+def _sums(matching: TicketFilter, timezone: ZoneInfo, today: date) -> sa.Select[Any]:
+    """A row for each value of each facet and one for all: facet, value, number, average per day.
+
+    The tickets are read once, along the facet index; what is added up afterwards is at most 64 cells.
+    """
+    facets = (tickets.c.category, tickets.c.priority, tickets.c.status)
+    cell = (
+        sa.select(*facets, sa.func.count().label("number"), sa.func.min(tickets.c.created_at).label("first"))
+        .where(*matching.where())
+        .group_by(*facets)
+        .cte("cell")
+    )
+    by_value = [sa.func.grouping(column) == 0 for column in (cell.c.category, cell.c.priority, cell.c.status)]
+    number = sa.func.sum(cell.c.number)
+    first_day = sa.cast(sa.func.timezone(timezone.key, sa.func.min(cell.c.first)), sa.Date)
+    days = sa.func.greatest(sa.cast(today, sa.Date) - first_day + 1, 1)
+    return sa.select(
+        sa.case((by_value[0], "category"), (by_value[1], "priority"), (by_value[2], "status"), else_="all").label(
+            "facet"
+        ),
+        sa.func.coalesce(
+            sa.cast(cell.c.category, sa.Text), sa.cast(cell.c.priority, sa.Text), sa.cast(cell.c.status, sa.Text)
+        ).label("value"),
+        sa.cast(number, sa.BigInteger).label("number"),
+        sa.func.round(number / days, 1).label("per_day"),
+    ).group_by(
+        sa.func.grouping_sets(
+            sa.tuple_(), sa.tuple_(cell.c.category), sa.tuple_(cell.c.priority), sa.tuple_(cell.c.status)
+        )
+    )
+
+
+def created_per_day(
+    db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: datetime
+) -> list[tuple[date, int]]:
+    """Each day with the tickets created in it, from the first one's day, or the filter's, to its end or today.
+
+    Days without a ticket are there with 0; no tickets at all give an empty list.
+    """
+    day = sa.cast(sa.func.timezone(timezone.key, tickets.c.created_at), sa.Date)
+    counted = sa.select(day, sa.func.count()).select_from(tickets).where(*matching.where()).group_by(day)
+    with db.read() as connection:
+        numbers: dict[date, int] = {when: number for when, number in connection.execute(counted)}
+    if not numbers:
+        return []
+    first, last = min(numbers), max(*numbers, _last_day(matching, timezone, now))
+    if matching.created_from:
+        first = min(first, matching.created_from.astimezone(timezone).date())
+    days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+    return [(when, numbers.get(when, 0)) for when in days]
+
+
+def _last_day(matching: TicketFilter, timezone: ZoneInfo, now: datetime) -> date:
+    end = now if matching.created_to is None else min(now, matching.created_to - datetime.resolution)
+    return end.astimezone(timezone).date()

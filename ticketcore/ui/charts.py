@@ -1,0 +1,46 @@
+"""Charts: pure functions from a DataFrame to an Altair chart. The theme is the page's."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from ticketcore.ui.words import label
+
+
+def breakdown(counts: pd.DataFrame, *, title: str, colours: dict[Any, str] | None = None) -> alt.LayerChart:
+    """A bar for each row of `counts` (value, number), in the order of the rows, with the number at its end."""
+    order = [label(value) for value in counts["value"]]
+    bars = alt.Chart(counts.assign(value=order)).encode(
+        y=alt.Y("value:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=200)),
+        x=alt.X("number:Q", title=None, axis=None),
+        tooltip=[alt.Tooltip("value:N", title=title), alt.Tooltip("number:Q", title="Tickets", format=",")],
+    )
+    colour = (
+        alt.Color(
+            "value:N", scale=alt.Scale(domain=order, range=[colours[value] for value in counts["value"]]), legend=None
+        )
+        if colours
+        else alt.Undefined
+    )
+    return alt.layer(
+        bars.mark_bar(cornerRadiusEnd=3, height={"band": 0.62}).encode(color=colour),
+        bars.mark_text(align="left", dx=5).encode(text=alt.Text("number:Q", format=",")),
+    ).properties(height=40 * len(order))
+
+
+def created_per_day(days: pd.DataFrame) -> alt.Chart:
+    """A bar for each row of `days` (day, number)."""
+    return (
+        alt.Chart(days.assign(day=pd.to_datetime(days["day"])))
+        .mark_bar()
+        .encode(
+            x=alt.X("yearmonthdate(day):T", title=None, axis=alt.Axis(format="%d %b %Y", labelAngle=0, tickCount=6)),
+            y=alt.Y("number:Q", title="Tickets", axis=alt.Axis(tickMinStep=1, format=",d")),
+            tooltip=[
+                alt.Tooltip("day:T", title="Day", format="%A, %d %b %Y"),
+                alt.Tooltip("number:Q", title="Created", format=","),
+            ],
+        )
+        .properties(height=260)
+    )

@@ -1,0 +1,71 @@
+"""The fields of one ticket that an agent changes; every change is stored at once."""
+
+import streamlit as st
+
+from ticketcore import desk, tickets
+from ticketcore.errors import Conflict, NotFound, TicketDeskError
+from ticketcore.models import Category, Priority, Source, Status, Ticket, TicketChanges, parse
+from ticketcore.ui.words import as_text, label, moment, plain
+
+FIELDS = (("status", Status), ("category", Category), ("priority", Priority))
+
+
+def load(ticket_id: int) -> Ticket | None:
+    """The ticket, read anew; None, with a kind message, where there is none."""
+    try:
+        return tickets.get(desk.current().db, ticket_id)
+    except NotFound as error:
+        st.info(f"{plain(str(error))} It may have been mistyped.", icon=":material/search_off:")
+        return None
+
+
+def show(ticket: Ticket, where: str) -> None:
+    """The ticket's text and its fields; `where` tells the widgets of several pages apart."""
+    as_text(ticket.title, size="1.35rem", weight=600)
+    st.caption(f"#{ticket.id} · filed {moment(ticket.created_at)} · changed {moment(ticket.updated_at)}")
+    _outcome(ticket, where)
+    with st.container(horizontal=True):
+        for part, kind in FIELDS:
+            # The version is part of the key: what someone else changed shows at once, never this widget's memory.
+            key = f"{where}_{part}_{ticket.id}_{ticket.version}"
+            members = list(kind)
+            st.selectbox(
+                label(part), members, index=members.index(getattr(ticket, part)), key=key, format_func=label,
+                on_change=_store, args=(ticket, part, key, where), width=132,
+            )  # fmt: skip
+    if ticket.suggestion_source:
+        suggested = f"{label(ticket.suggested_category or '')}, {label(ticket.suggested_priority or '')}"
+        st.caption(f"Suggested when filed: {suggested} (by {plain(ticket.suggestion_source)})")
+    with st.container(border=True):
+        as_text(ticket.description)
+
+
+def _store(ticket: Ticket, part: str, key: str, where: str) -> None:
+    wanted = st.session_state[key]
+    try:
+        changes = parse(TicketChanges, {part: wanted})
+        tickets.update(desk.current().db, ticket.id, changes, source=Source.DASHBOARD, expected_version=ticket.version)
+        message = (True, f"{label(part)} is now {label(wanted).lower()}.")
+    except Conflict as error:
+        now = getattr(error.current, part)
+        message = (
+            False,
+            f"Someone else changed this ticket in the meantime, so your choice was not stored. {label(part)} is "
+            f"{label(now).lower()} now; you chose {label(wanted).lower()}. Choose again if it should still change.",
+        )
+    except TicketDeskError as error:
+        message = (False, f"{error} {label(part)} was not changed.")
+    st.session_state[f"{where}_outcome"] = (ticket.id, *message)
+
+
+def _outcome(ticket: Ticket, where: str) -> None:
+    """Says once how the last change of this ticket went."""
+    outcome = st.session_state.get(f"{where}_outcome")
+    if not outcome or outcome[0] != ticket.id:
+        return
+    _, stored, message = outcome
+    if stored:
+        st.toast(plain(message), icon=":material/check_circle:")
+        del st.session_state[f"{where}_outcome"]
+    else:
+        st.warning(plain(message), icon=":material/sync_problem:")

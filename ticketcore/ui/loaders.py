@@ -1,0 +1,83 @@
+"""What pages read from the desk: cached, bounded, and never stale.
+
+Every cached read carries `version()` in its key, so nothing is computed twice while nothing changed,
+and nothing old is shown after a change, whichever process made it. Nothing else in the pages caches.
+"""
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import streamlit as st
+
+from ticketcore import desk, stats, tickets
+from ticketcore.filters import Sort, TicketFilter
+from ticketcore.tickets import Count
+
+PAGE_SIZE = 50
+
+_FILTER = {TicketFilter: TicketFilter.model_dump_json}
+
+
+def version() -> str:
+    """A text that differs whenever a ticket may have changed since.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+    """
+    db = desk.current().db
+    return f"{id(db)} {db.snapshot()}"
+
+
+def count(matching: TicketFilter, at: str) -> Count:
+    """How many tickets match, as of version `at`."""
+    return _count(matching, at)
+
+
+def page(matching: TicketFilter, sort: Sort, number: int, at: str) -> pd.DataFrame:
+    """One page of the list, as of version `at`: id, title, excerpt, category, priority, status, created_at (UTC)."""
+    return _summaries(matching, sort, PAGE_SIZE, (number - 1) * PAGE_SIZE, at)
+
+
+def newest(limit: int, at: str) -> pd.DataFrame:
+    """The newest tickets of the desk, as of version `at`; columns as in `page`."""
+    return _summaries(TicketFilter(), Sort.NEWEST, limit, 0, at)
+
+
+def overview(matching: TicketFilter, at: str) -> stats.Overview:
+    """The figures for the tickets that match, as of version `at`."""
+    return _overview(matching, at, _today())
+
+
+def created_per_day(matching: TicketFilter, at: str) -> pd.DataFrame:
+    """day and number of tickets created in it, as of version `at`; empty days are there with 0."""
+    return _created_per_day(matching, at, _today())
+
+
+def _today() -> date:
+    return datetime.now(desk.current().settings.timezone).date()
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_FILTER)
+def _count(matching: TicketFilter, at: str) -> Count:
+    return tickets.count(desk.current().db, matching)
+
+
+@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=_FILTER)
+def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: str) -> pd.DataFrame:
+    rows = tickets.summaries(desk.current().db, matching, sort=sort, limit=limit, offset=offset)
+    columns = ["id", "title", "excerpt", "category", "priority", "status", "created_at"]
+    return pd.DataFrame([asdict(row) for row in rows], columns=columns)
+
+
+@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=_FILTER)
+def _overview(matching: TicketFilter, at: str, today: date) -> stats.Overview:
+    shared = desk.current()
+    return stats.overview(shared.db, matching, timezone=shared.settings.timezone, now=datetime.now(UTC))
+
+
+@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=_FILTER)
+def _created_per_day(matching: TicketFilter, at: str, today: date) -> pd.DataFrame:
+    shared = desk.current()
+    days = stats.created_per_day(shared.db, matching, timezone=shared.settings.timezone, now=datetime.now(UTC))
+    return pd.DataFrame(days, columns=["day", "number"])

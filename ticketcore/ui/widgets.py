@@ -1,0 +1,150 @@
+"""Parts of the screen that several pages share: the filter bar, the guard, the watch, the ticket's fields."""
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from ticketcore import desk
+from ticketcore.errors import DatabaseUnavailable, InvalidInput
+from ticketcore.filters import Sort, TicketFilter
+from ticketcore.models import SEARCH_LENGTH, Category, Priority, Status, parse
+from ticketcore.ui import loaders
+from ticketcore.ui.words import label, plain
+
+_FACETS: dict[str, type[enum.StrEnum]] = {"category": Category, "priority": Priority, "status": Status}
+_SORTS = {Sort.NEWEST: "Newest first", Sort.OLDEST: "Oldest first", Sort.SEVEREST: "Most severe first"}
+_WORDS: dict[str, dict[str, str]] = {
+    **{key: {member.value: label(member) for member in kind} for key, kind in _FACETS.items()},
+    "sort": {sort.value: words for sort, words in _SORTS.items()},
+}
+"""For each key in the address, the API's values and the words on the screen."""
+
+
+@contextmanager
+def guard() -> Iterator[None]:
+    """Shows one message where the database is away, and comes back by itself when it answers again."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        st.error(f"{plain(str(error))} This page comes back by itself.", icon=":material/cloud_off:")
+        _come_back()
+
+
+@st.fragment(run_every="2s")
+def _come_back() -> None:
+    if desk.current().db.is_ready():
+        st.rerun()
+
+
+def rerun_when_changed(seen: str) -> None:
+    """Reruns the page soon after a ticket changed since version `seen`; draws nothing meanwhile."""
+
+    @st.fragment(run_every="3s")
+    def watch() -> None:
+        try:
+            changed = loaders.version() != seen
+        except DatabaseUnavailable:
+            changed = True  # the page itself says so
+        if changed:
+            st.rerun()
+
+    watch()
+
+
+def filter_bar() -> TicketFilter | None:
+    """The filter that the bar shows and the address holds; None, with a message, where its parts do not fit."""
+    unknown = _adopt_link()
+    with st.container(horizontal=True, vertical_alignment="top"):
+        st.text_input(
+            "Search", key="search", bind="query-params", type="search", live="300ms", on_change=_first_page,
+            placeholder="Title or description", max_chars=SEARCH_LENGTH, width=260,
+        )  # fmt: skip
+        for key, kind in _FACETS.items():
+            st.multiselect(
+                label(key), list(kind), key=key, bind="query-params", format_func=label, placeholder="Any",
+                on_change=_first_page, width=170, wrap=True,
+            )  # fmt: skip
+        st.date_input("Created from", None, key="from", bind="query-params", on_change=_first_page, width=160)
+        st.date_input("Created to", None, key="to", bind="query-params", on_change=_first_page, width=160)
+    for fault in unknown:
+        st.warning(plain(fault), icon=":material/link_off:")
+    try:
+        return _filter()
+    except InvalidInput as error:
+        st.warning("  \n".join(plain(message) for message in error.errors.values()), icon=":material/filter_alt:")
+        return None
+
+
+def _adopt_link() -> list[str]:
+    """Lets a link name facets by the API's values, too; returns what it names that does not exist.
+
+    Streamlit writes the words on the screen into the address ("In progress") and drops anything else in silence.
+    """
+    unknown: list[str] = []
+    rewritten = False
+    for key, words in _WORDS.items():
+        named = st.query_params.get_all(key) if key not in st.session_state else []
+        known = [words.get(word, word) for word in named if word in words or word in words.values()]
+        unknown += [
+            f"The link names the {key} “{word}”, which does not exist; it was left out."
+            for word in named
+            if word and word not in words and word not in words.values()
+        ]
+        if known != named:
+            st.query_params[key] = known
+            rewritten = True
+    if rewritten:
+        st.session_state["filter_unknown"] = unknown
+        st.rerun()
+    return st.session_state.pop("filter_unknown", [])
+
+
+def sort_box() -> Sort:
+    """The order that the agent chose, which the address holds too."""
+    st.selectbox(
+        "Sort", list(Sort), key="sort", bind="query-params", format_func=_SORTS.get, on_change=_first_page,
+        label_visibility="collapsed", width=180,
+    )  # fmt: skip
+    return Sort(st.session_state["sort"])
+
+
+def _filter() -> TicketFilter:
+    chosen, zone = st.session_state, desk.current().settings.timezone
+    first, last = chosen["from"], chosen["to"]
+    if first and last and first > last:
+        raise InvalidInput({"to": "“Created from” is after “Created to”: no ticket can be in between."})
+    return parse(
+        TicketFilter,
+        {
+            **{facet: chosen[facet] for facet in _FACETS},
+            "search": (chosen["search"] or "").strip(),
+            "created_from": _midnight(first, zone) if first else None,
+            "created_to": _midnight(last + timedelta(days=1), zone) if last else None,
+        },
+    )
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _first_page() -> None:
+    if "page" in st.session_state:
+        st.session_state.page = 1
+
+
+def clear_filter() -> None:
+    """Empties every field of the filter bar."""
+    st.session_state.update({"search": "", "category": [], "priority": [], "status": [], "from": None, "to": None})
+    _first_page()
+
+
+def nothing_yet(what: str) -> None:
+    """Says what will be here once there are tickets, and offers the way to file the first."""
+    with st.container(border=True, horizontal_alignment="center"):
+        st.markdown(f":material/inbox: **No tickets yet.** {what}", text_alignment="center")
+        st.page_link("submit.py", label="File the first ticket", icon=":material/add:")
