@@ -20,7 +20,7 @@ from ticketcore import api, desk
 from ticketcore.errors import StartUpError
 
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-for talkative in ("alembic", "httpx", "openai"):
+for talkative in ("alembic", "httpx", "httpx2", "openai"):
     logging.getLogger(talkative).setLevel(logging.WARNING)
 
 # A session takes four file descriptors: at the usual soft limit of 1,024 the 253rd visitor would be refused.

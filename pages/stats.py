@@ -19,5 +19,5 @@ with guard():
         nothing_yet("Their number, their kinds and their rhythm will be shown here.")
     else:
         st.caption(f"Figures for {plain(matching.describe(zone))}")
-        figures.draw(matching, at, zone.key)
+        figures.draw(matching, at, zone.key, st.context.theme.type or "light")
     rerun_when_changed(at)

@@ -42,7 +42,7 @@ with form:
     st.subheader("File a ticket")
     if draft.filed:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.success(f"Ticket #{draft.filed} is filed.", icon=":material/check_circle:", width="content")
+            st.success(f"Ticket #{draft.filed} is filed.", icon=":material/check_circle:", width=320)
             st.page_link(
                 "ticket.py", label=f"Open ticket #{draft.filed}", query_params={"id": str(draft.filed)},
                 icon=":material/open_in_new:",

@@ -7,9 +7,12 @@ import pandas as pd
 
 from ticketcore.ui.words import label
 
+FEW_DAYS = 14
+"""Up to here a day's bar has a width of its own: a single day would fill the whole chart."""
 
-def breakdown(counts: pd.DataFrame, *, title: str, colours: dict[Any, str] | None = None) -> alt.LayerChart:
-    """A bar for each row of `counts` (value, number), in the order of the rows, with the number at its end."""
+
+def breakdown(counts: pd.DataFrame, *, title: str, ink: str, colours: dict[Any, str] | None = None) -> alt.LayerChart:
+    """A bar for each row of `counts` (value, number), in their order, with the number at its end in the colour `ink`."""
     order = [label(value) for value in counts["value"]]
     bars = alt.Chart(counts.assign(value=order)).encode(
         y=alt.Y("value:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=200)),
@@ -25,15 +28,16 @@ def breakdown(counts: pd.DataFrame, *, title: str, colours: dict[Any, str] | Non
     )
     return alt.layer(
         bars.mark_bar(cornerRadiusEnd=3, height={"band": 0.62}).encode(color=colour),
-        bars.mark_text(align="left", dx=5).encode(text=alt.Text("number:Q", format=",")),
+        bars.mark_text(align="left", dx=5, color=ink).encode(text=alt.Text("number:Q", format=",")),
     ).properties(height=40 * len(order))
 
 
 def created_per_day(days: pd.DataFrame) -> alt.Chart:
     """A bar for each row of `days` (day, number)."""
+    few = {"size": 36} if len(days) <= FEW_DAYS else {}
     return (
         alt.Chart(days.assign(day=pd.to_datetime(days["day"])))
-        .mark_bar()
+        .mark_bar(**few)
         .encode(
             x=alt.X("yearmonthdate(day):T", title=None, axis=alt.Axis(format="%d %b %Y", labelAngle=0, tickCount=6)),
             y=alt.Y("number:Q", title="Tickets", axis=alt.Axis(tickMinStep=1, format=",d")),

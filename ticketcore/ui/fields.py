@@ -9,6 +9,9 @@ from ticketcore.ui.words import as_text, label, moment, plain
 
 FIELDS = (("status", Status), ("category", Category), ("priority", Priority))
 
+LONG, ROOM = 2_000, 420
+"""From so many characters on, a description scrolls within so many pixels."""
+
 
 def load(ticket_id: int) -> Ticket | None:
     """The ticket, read anew; None, with a kind message, where there is none."""
@@ -36,7 +39,7 @@ def show(ticket: Ticket, where: str) -> None:
     if ticket.suggestion_source:
         suggested = f"{label(ticket.suggested_category or '')}, {label(ticket.suggested_priority or '')}"
         st.caption(f"Suggested when filed: {suggested} (by {plain(ticket.suggestion_source)})")
-    with st.container(border=True):
+    with st.container(border=True, height=ROOM if len(ticket.description) > LONG else "content"):
         as_text(ticket.description)
 
 

@@ -61,15 +61,15 @@ def filter_bar() -> TicketFilter | None:
     with st.container(horizontal=True, vertical_alignment="top"):
         st.text_input(
             "Search", key="search", bind="query-params", type="search", live="300ms", on_change=_first_page,
-            placeholder="Title or description", max_chars=SEARCH_LENGTH, width=260,
+            placeholder="Title or description", max_chars=SEARCH_LENGTH, width="stretch",
         )  # fmt: skip
         for key, kind in _FACETS.items():
             st.multiselect(
                 label(key), list(kind), key=key, bind="query-params", format_func=label, placeholder="Any",
-                on_change=_first_page, width=170, wrap=True,
+                on_change=_first_page, width=165, wrap=True,
             )  # fmt: skip
-        st.date_input("Created from", None, key="from", bind="query-params", on_change=_first_page, width=160)
-        st.date_input("Created to", None, key="to", bind="query-params", on_change=_first_page, width=160)
+        st.date_input("Created from", None, key="from", bind="query-params", on_change=_first_page, width=152)
+        st.date_input("Created to", None, key="to", bind="query-params", on_change=_first_page, width=152)
     for fault in unknown:
         st.warning(plain(fault), icon=":material/link_off:")
     try:
