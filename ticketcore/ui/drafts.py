@@ -118,7 +118,7 @@ def begin() -> Draft:
 def current() -> Draft:
     """The session's draft: the one that it is writing, or the one that the address names, or a new one."""
     named = st.query_params.get("draft", "")
-    draft = st.session_state.get("submit_draft")
+    draft: Draft | None = st.session_state.get("submit_draft")
     if draft and draft.name == named:
         return draft
     try:

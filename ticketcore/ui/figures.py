@@ -16,7 +16,7 @@ INKS = {"light": "#1b2430", "dark": "#e6eaf0"}
 
 
 # Building the charts costs 36–95 ms a rerun, replaying them 4 ms.
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={TicketFilter: TicketFilter.model_dump_json})
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
 def draw(matching: TicketFilter, at: str, zone: str, theme: str) -> None:
     """Metrics and charts for what matches, as of version `at`; days are those of `zone`, inks those of `theme`."""
     numbers = loaders.overview(matching, at)

@@ -4,8 +4,10 @@ Every cached read carries `version()` in its key, so nothing is computed twice w
 and nothing old is shown after a change, whichever process made it. Nothing else in the pages caches.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -16,7 +18,8 @@ from ticketcore.tickets import Count
 
 PAGE_SIZE = 50
 
-_FILTER = {TicketFilter: TicketFilter.model_dump_json}
+FILTER_KEY: dict[str | type[Any], Callable[[Any], Any]] = {TicketFilter: lambda matching: matching.model_dump_json()}
+"""How a cache tells one filter from another."""
 
 
 def version() -> str:
@@ -58,25 +61,25 @@ def _today() -> date:
     return datetime.now(desk.current().settings.timezone).date()
 
 
-@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=_FILTER)
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
 def _count(matching: TicketFilter, at: str) -> Count:
     return tickets.count(desk.current().db, matching)
 
 
-@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=_FILTER)
+@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
 def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: str) -> pd.DataFrame:
     rows = tickets.summaries(desk.current().db, matching, sort=sort, limit=limit, offset=offset)
     columns = ["id", "title", "excerpt", "category", "priority", "status", "created_at"]
     return pd.DataFrame([asdict(row) for row in rows], columns=columns)
 
 
-@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=_FILTER)
+@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
 def _overview(matching: TicketFilter, at: str, today: date) -> stats.Overview:
     shared = desk.current()
     return stats.overview(shared.db, matching, timezone=shared.settings.timezone, now=datetime.now(UTC))
 
 
-@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=_FILTER)
+@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
 def _created_per_day(matching: TicketFilter, at: str, today: date) -> pd.DataFrame:
     shared = desk.current()
     days = stats.created_per_day(shared.db, matching, timezone=shared.settings.timezone, now=datetime.now(UTC))

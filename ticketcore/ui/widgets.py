@@ -100,13 +100,14 @@ def _adopt_link() -> list[str]:
     if rewritten:
         st.session_state["filter_unknown"] = unknown
         st.rerun()
-    return st.session_state.pop("filter_unknown", [])
+    said: list[str] = st.session_state.pop("filter_unknown", [])
+    return said
 
 
 def sort_box() -> Sort:
     """The order that the agent chose, which the address holds too."""
     st.selectbox(
-        "Sort", list(Sort), key="sort", bind="query-params", format_func=_SORTS.get, on_change=_first_page,
+        "Sort", list(Sort), key="sort", bind="query-params", format_func=_SORTS.__getitem__, on_change=_first_page,
         label_visibility="collapsed", width=180,
     )  # fmt: skip
     return Sort(st.session_state["sort"])
