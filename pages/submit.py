@@ -31,7 +31,13 @@ def dropdowns() -> None:
     left, right = st.columns(2)
     for column, part, kind in ((left, "category", Category), (right, "priority", Priority)):
         column.selectbox(
-            label(part), list(kind), key=draft.key(part), format_func=label, on_change=draft.touch, args=(part,)
+            label(part),
+            list(kind),
+            key=draft.key(part),
+            format_func=label,
+            on_change=draft.touch,
+            args=(part,),
+            persist_state="session",
         )
         column.caption(origin(part))
     if was_thinking and not draft.is_thinking():
@@ -48,11 +54,12 @@ with form:
                 icon=":material/open_in_new:",
             )  # fmt: skip
     st.text_input(
-        "Title", key=draft.key("title"), max_chars=TITLE_LENGTH, on_change=draft.ask,
+        "Title", key=draft.key("title"), max_chars=TITLE_LENGTH, on_change=draft.ask, persist_state="session",
         placeholder="One line that says what is wrong",
     )  # fmt: skip
     st.text_area(
         "Description", key=draft.key("description"), max_chars=DESCRIPTION_LENGTH, on_change=draft.ask, height=220,
+        persist_state="session",
         placeholder="What happened, what was expected, since when",
     )  # fmt: skip
     st.fragment(dropdowns, run_every=0.3 if draft.is_thinking() else None)()

@@ -100,9 +100,15 @@ class Draft:
         except TicketDeskError as error:
             self.errors = {"": f"{error} Your text is still here."}
         else:
-            if self.asked:
-                self.asked.answer.cancel()
+            self.forget()
             begin().filed = ticket.id
+
+    def forget(self) -> None:
+        """Drops what the session kept of this draft."""
+        if self.asked:
+            self.asked.answer.cancel()
+        for part in FIELDS:
+            st.session_state.pop(self.key(part), None)
 
 
 def begin() -> Draft:
@@ -119,7 +125,8 @@ def current() -> Draft:
     """The session's draft: the one that it is writing, or the one that the address names, or a new one."""
     named = st.query_params.get("draft", "")
     draft: Draft | None = st.session_state.get("submit_draft")
-    if draft and draft.name == named:
+    if draft and named in ("", draft.name):
+        st.query_params["draft"] = draft.name
         return draft
     try:
         draft = Draft(str(uuid.UUID(named)))
