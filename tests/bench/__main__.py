@@ -1,0 +1,124 @@
+"""`make bench`: each operation of ticketcore beside the hand-written SQL through psycopg2, in one run.
+
+Prints p50 and p95 in milliseconds and the ratio of the medians. TICKETS=1000000 for another size (100,000).
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg2
+
+from ticketcore import database, demo, stats, tickets
+from ticketcore.embedded import EmbeddedServer
+from ticketcore.filters import Sort, TicketFilter
+from ticketcore.models import NewTicket, Source, TicketChanges, parse
+
+TICKETS = int(os.environ.get("TICKETS", "100000"))
+ZONE = ZoneInfo("Europe/Berlin")
+ROUNDS = 40
+
+LIST = "select id, title, left(description, 161), category, priority, status, created_at from tickets"
+NEWEST = "order by created_at desc, id desc limit 50"
+NEW = {"title": "The printer is on fire", "description": "It smells, too.", "category": "technical", "priority": "high"}
+
+
+@contextmanager
+def desk() -> Iterator[database.Database]:
+    """A server of its own, filled."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = EmbeddedServer(Path(folder))
+        database.migrate(server.url)
+        db = database.Database(server.url)
+        try:
+            demo.fill(db, TICKETS, seed=1, now=datetime.now(UTC), timezone=ZONE)
+            yield db
+        finally:
+            db.close()
+            server.stop()
+
+
+def milliseconds(*pair: Callable[[], object]) -> list[list[float]]:
+    """How long the calls of each took, in order of length; they take turns, so that both see the same machine."""
+    taken: list[list[float]] = [[] for _ in pair]
+    for _ in range(ROUNDS + 1):
+        for work, times in zip(pair, taken, strict=True):
+            begin = time.perf_counter()
+            work()
+            times.append((time.perf_counter() - begin) * 1000)
+    return [sorted(times[1:]) for times in taken]
+
+
+def operations(db: database.Database, sql: Any) -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:
+    """The name of each operation, the operation, and the same by hand."""
+
+    def by_hand(query: str, *values: object) -> Callable[[], object]:
+        def run() -> object:
+            with sql.cursor() as cursor:
+                cursor.execute(query, values)
+                return cursor.fetchall()
+
+        return run
+
+    new, changes = parse(NewTicket, NEW), parse(TicketChanges, {"status": "in_progress"})
+    insert = "insert into tickets (title, description, category, priority) values (%s, %s, %s, %s) returning *"
+    change = "update tickets set status = %s where id = %s returning *"
+    yield "create", lambda: tickets.create(db, new, source=Source.API), by_hand(insert, *NEW.values())
+    yield "get", lambda: tickets.get(db, 42), by_hand("select * from tickets where id = %s", 42)
+    yield (
+        "change",
+        lambda: tickets.update(db, 42, changes, source=Source.API),
+        by_hand(change, "in_progress", 43),
+    )
+    filters = {
+        "all": (TicketFilter(), "true"),
+        "rare facets": (
+            parse(TicketFilter, {"category": ["general"], "priority": ["critical"], "status": ["open", "in_progress"]}),
+            "category = 'general' and priority = 'critical' and status in ('open', 'in_progress')",
+        ),
+        "search": (
+            parse(TicketFilter, {"search": "invoice"}),
+            "(title ilike '%%invoice%%' or description ilike '%%invoice%%')",
+        ),
+    }
+    for name, (matching, where) in filters.items():
+        yield (
+            f"newest 50, {name}",
+            lambda matching=matching: tickets.summaries(db, matching, sort=Sort.NEWEST, limit=50),  # type: ignore[misc]
+            by_hand(f"{LIST} where {where} {NEWEST}"),
+        )
+        cap = " limit 10001" if matching.search else ""
+        yield (
+            f"count, {name}",
+            lambda matching=matching: tickets.count(db, matching),  # type: ignore[misc]
+            by_hand(f"select count(*) from (select 1 from tickets where {where}{cap}) as found"),
+        )
+    yield (
+        "figures",
+        lambda: stats.overview(db, TicketFilter(), timezone=ZONE, now=datetime.now(UTC)),
+        by_hand("select category, priority, status, count(*), min(created_at) from tickets group by 1, 2, 3"),
+    )
+    yield (
+        "created per day",
+        lambda: stats.created_per_day(db, TicketFilter(), timezone=ZONE, now=datetime.now(UTC)),
+        by_hand("select (created_at at time zone 'Europe/Berlin')::date, count(*) from tickets group by 1"),
+    )
+
+
+with desk() as filled:
+    raw = psycopg2.connect(filled.url.replace("+psycopg2", ""))
+    raw.autocommit = True
+    print(f"{TICKETS:,} tickets, PostgreSQL {raw.server_version // 10_000}, {os.cpu_count()} cores, milliseconds\n")
+    print(f"| {'operation':26} | p50 | p95 | by hand p50 | ratio |\n| --- | --- | --- | --- | --- |")
+    for label, ours, theirs in operations(filled, raw):
+        mine, plain = milliseconds(ours, theirs)
+        middle, base = statistics.median(mine), statistics.median(plain)
+        print(f"| {label:26} | {middle:.2f} | {mine[int(0.95 * ROUNDS)]:.2f} | {base:.2f} | {middle / base:.2f} |")
+    raw.close()
