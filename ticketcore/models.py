@@ -218,7 +218,7 @@ def faults(errors: Any) -> dict[str, str]:
 def _message(error: Mapping[str, Any]) -> str:
     context = error.get("ctx", {})
     if error["type"] == "enum":
-        return f"must be one of {context['expected'].replace(' or ', ', ')}"
+        return "must be one of " + str(context["expected"]).replace(" or ", ", ").replace("'", "")
     if error["type"] == "string_too_long":
         return f"must be at most {context['max_length']:,} characters long"
     if error["type"] == "value_error":

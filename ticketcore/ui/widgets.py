@@ -11,7 +11,7 @@ import streamlit as st
 from ticketcore import desk
 from ticketcore.errors import DatabaseUnavailable, InvalidInput
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import SEARCH_LENGTH, Category, Priority, Status, parse
+from ticketcore.models import Category, Priority, Status, parse
 from ticketcore.ui import loaders
 from ticketcore.ui.words import label, plain
 
@@ -61,7 +61,7 @@ def filter_bar() -> TicketFilter | None:
     with st.container(horizontal=True, vertical_alignment="top"):
         st.text_input(
             "Search", key="search", bind="query-params", type="search", live="300ms", on_change=_first_page,
-            placeholder="Title or description", max_chars=SEARCH_LENGTH, width="stretch",
+            placeholder="Title or description", width="stretch",
         )  # fmt: skip
         for key, kind in _FACETS.items():
             st.multiselect(
