@@ -5,7 +5,7 @@ import streamlit as st
 from ticketcore.models import DESCRIPTION_LENGTH, TITLE_LENGTH, Category, Priority
 from ticketcore.ui import drafts, loaders
 from ticketcore.ui.widgets import guard
-from ticketcore.ui.words import label, moment, plain
+from ticketcore.ui.words import complaint, label, moment, plain
 
 draft = drafts.current()
 form, newest = st.columns([3, 2], gap="large")
@@ -65,7 +65,7 @@ with form:
     st.fragment(dropdowns, run_every=0.3 if draft.is_thinking() else None)()
     st.button("Submit ticket", key=draft.key("submit"), type="primary", icon=":material/send:", on_click=draft.file)
     for field, message in draft.errors.items():
-        st.error(plain(f"{label(field)} {message}" if field else message), icon=":material/error:")
+        st.error(complaint(field, message), icon=":material/error:")
 
 
 @st.fragment(run_every="5s")

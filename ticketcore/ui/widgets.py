@@ -13,7 +13,7 @@ from ticketcore.errors import DatabaseUnavailable, InvalidInput
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.models import Category, Priority, Status, parse
 from ticketcore.ui import loaders
-from ticketcore.ui.words import label, plain
+from ticketcore.ui.words import complaint, label, plain
 
 _FACETS: dict[str, type[enum.StrEnum]] = {"category": Category, "priority": Priority, "status": Status}
 _SORTS = {Sort.NEWEST: "Newest first", Sort.OLDEST: "Oldest first", Sort.SEVEREST: "Most severe first"}
@@ -75,7 +75,7 @@ def filter_bar() -> TicketFilter | None:
     try:
         return _filter()
     except InvalidInput as error:
-        st.warning("  \n".join(plain(message) for message in error.errors.values()), icon=":material/filter_alt:")
+        st.warning("  \n".join(complaint(*fault) for fault in error.errors.items()), icon=":material/filter_alt:")
         return None
 
 

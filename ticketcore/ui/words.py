@@ -43,6 +43,11 @@ def plain(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
 
 
+def complaint(field: str, message: str) -> str:
+    """What is wrong with a field, as a sentence: "Title must not be blank"."""
+    return plain(f"{label(field)} {message}" if field and message[:1].islower() else message)
+
+
 def as_text(text: str, *, size: str = "1rem", weight: int = 400) -> None:
     """Shows `text` as it is: its own line breaks, no markup, long words broken."""
     st.html(
