@@ -24,8 +24,11 @@ for talkative in ("alembic", "httpx", "httpx2", "openai"):
     logging.getLogger(talkative).setLevel(logging.WARNING)
 
 # A session takes four file descriptors: at the usual soft limit of 1,024 the 253rd visitor would be refused.
-_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+FILES = 65_536
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+if soft != resource.RLIM_INFINITY and soft < FILES:
+    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @asynccontextmanager
