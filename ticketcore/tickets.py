@@ -129,23 +129,18 @@ def update(
         Conflict: the ticket is no longer at `expected_version`; carries the ticket as it is now.
     """
     values = changes.named()
+    if values and 1 <= ticket_id <= _largest_id:
+        statement = sa.update(tickets).where(tickets.c.id == ticket_id).values(values).returning(*_columns)
+        if expected_version is not None:
+            statement = statement.where(tickets.c.version == expected_version)
+        with db.write(source, actor) as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is not None:
+            return Ticket.model_validate(row)
     current = get(db, ticket_id)
-    if expected_version is not None and current.version != expected_version:
-        raise _stale(current)
-    if not values:
-        return current
-    statement = sa.update(tickets).where(tickets.c.id == ticket_id).values(values).returning(*_columns)
-    if expected_version is not None:
-        statement = statement.where(tickets.c.version == expected_version)
-    with db.write(source, actor) as connection:
-        row = connection.execute(statement).one_or_none()
-    if row is None:
-        raise _stale(get(db, ticket_id))
-    return Ticket.model_validate(row)
-
-
-def _stale(current: Ticket) -> Conflict:
-    return Conflict(f"Ticket #{current.id} was changed in the meantime; nothing of yours was stored.", current)
+    if expected_version not in (None, current.version):
+        raise Conflict(f"Ticket #{ticket_id} was changed in the meantime; nothing of yours was stored.", current)
+    return current
 
 
 def newest(db: Database, matching: TicketFilter, *, limit: int, after: int | None = None) -> list[Ticket]:
