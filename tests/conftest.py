@@ -12,11 +12,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 
 for variable in ("DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "DESK_TIMEZONE", "DESK_DATA"):
     os.environ.pop(variable, None)
 
-from ticketcore import database, embedded
+from ticketcore import api, database, embedded, settings
+from ticketcore.classifier import Classifier
+from ticketcore.desk import Desk
 
 FAST = {**embedded.OPTIONS, "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -86,3 +91,20 @@ def queries(db: database.Database) -> Iterator[list[str]]:
     sa.event.listen(db._engine, "before_cursor_execute", record)
     yield sent
     sa.event.remove(db._engine, "before_cursor_execute", record)
+
+
+@pytest.fixture
+def desk(db: database.Database) -> Iterator[Desk]:
+    """An empty desk that knows no language model."""
+    chosen = settings.read({})
+    classifier = Classifier(chosen)
+    yield Desk(chosen, db, classifier)
+    classifier.close()
+
+
+@pytest.fixture
+def client(desk: Desk) -> Iterator[TestClient]:
+    """A client of the desk's API, which is mounted at `/api` as in the process; it follows no redirects."""
+    process = Starlette(routes=[Mount("/api", api.build(lambda: desk))])
+    with TestClient(process, follow_redirects=False) as client:
+        yield client
