@@ -178,7 +178,7 @@ def _explain(_request: Request, error: Exception) -> JSONResponse:
 
 def _explain_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what the handler is registered for
-    return _explain(request, InvalidInput(faults(error.errors())))
+    return _explain(request, InvalidInput(faults(error.errors(), outer=1)))
 
 
 def _explain_http(_request: Request, error: Exception) -> JSONResponse:

@@ -79,8 +79,10 @@ def _one_line(text: str) -> str:
     return text
 
 
-Title = Annotated[str, Field(max_length=TITLE_LENGTH), AfterValidator(_one_line), BeforeValidator(_trimmed)]
-Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH), BeforeValidator(_trimmed)]
+Title = Annotated[
+    str, Field(strict=True, max_length=TITLE_LENGTH), AfterValidator(_one_line), BeforeValidator(_trimmed)
+]
+Description = Annotated[str, Field(strict=True, max_length=DESCRIPTION_LENGTH), BeforeValidator(_trimmed)]
 
 
 def _utc(moment: datetime) -> datetime:
@@ -206,11 +208,14 @@ def parse(model: type[Model], values: Mapping[str, Any]) -> Model:
         raise InvalidInput(faults(error.errors())) from None
 
 
-def faults(errors: Any) -> dict[str, str]:
-    """Pydantic's error list as field → message; the parts of a nested place are joined by dots."""
+def faults(errors: Any, *, outer: int = 0) -> dict[str, str]:
+    """Pydantic's error list as field → message, without the first `outer` parts of each place.
+
+    The parts of a nested place are joined by dots; a fault of the whole is that of `body`.
+    """
     messages: dict[str, str] = {}
     for error in errors:
-        place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path")) or "body"
+        place = ".".join(str(part) for part in error["loc"][outer:]) or "body"
         messages.setdefault(place, _message(error))
     return messages
 

@@ -7,6 +7,7 @@ held as `SecretStr`, so they show as `**********` wherever they are printed.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator
@@ -45,6 +46,12 @@ class Settings(BaseModel):
     def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         if url and not url.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg2://")):
             raise ValueError("must begin with postgresql://")
+        try:
+            _ = urlsplit(url.get_secret_value()).port if url else None
+        except ValueError:
+            raise ValueError(
+                "must name its port by a number, as in postgresql://user:password@host:5432/name"
+            ) from None
         return url
 
     @field_validator("timezone", mode="before")

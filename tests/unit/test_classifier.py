@@ -29,8 +29,9 @@ from tests.unit.provider import (
     says,
 )
 from ticketcore import settings
-from ticketcore.classifier import PROMPT, READ_LENGTH, Classifier
+from ticketcore.classifier import READ_LENGTH, Classifier
 from ticketcore.models import Category, Priority, Suggestion
+from ticketcore.prompt import PROMPT
 
 KEY = "sk-a-secret-that-nobody-may-see"
 TEXT = "The invoice of June was charged twice."

@@ -1,0 +1,47 @@
+"""The table of tickets, in which a click on a row opens it."""
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from ticketcore.ui.words import PRIORITY_COLOURS, STATUS_COLOURS, chip_column, label, viewer_zone
+
+HEIGHT = 650
+
+
+def show(page: pd.DataFrame, *, state: str) -> None:
+    """One page of the list, as `loaders.page` has it; the id of the ticket that is open lives in the state `state`."""
+    ids: list[int] = page.id.tolist()
+    opened = st.session_state.get(state)
+    # A key of its own for each set of rows: the highlighted row is then always the ticket that is open.
+    key = f"{state}_table_{hash(tuple(ids))}"
+    st.dataframe(
+        page.assign(
+            status=page.status.map(lambda value: [label(value)]),
+            priority=page.priority.map(lambda value: [label(value)]),
+            category=page.category.map(label),
+        ),
+        key=key, hide_index=True, height=HEIGHT, alt="The tickets that match the filter",
+        on_select=partial(_open, key, ids, state), selection_mode=["single-row", "single-cell"],
+        selection_default={"selection": {"rows": [ids.index(opened)] if opened in ids else []}},
+        column_order=["id", "title", "status", "priority", "category", "created_at", "excerpt"],
+        column_config={
+            "id": st.column_config.NumberColumn("#", format="%d", width=65),
+            "title": st.column_config.TextColumn("Title", width=260),
+            "status": chip_column("Status", STATUS_COLOURS),
+            "priority": chip_column("Priority", PRIORITY_COLOURS),
+            "category": st.column_config.TextColumn("Category", width=85),
+            "created_at": st.column_config.DatetimeColumn(
+                "Created", format="D MMM YYYY, HH:mm", timezone=viewer_zone().key, width=140
+            ),
+            "excerpt": st.column_config.TextColumn("Description", width=400),
+        },
+    )  # fmt: skip
+
+
+def _open(key: str, ids: list[int], state: str) -> None:
+    """Remembers which ticket was clicked by its id: rows move when tickets arrive."""
+    selection = st.session_state[key].selection
+    rows = [*(row for row, _ in selection.cells), *selection.rows]
+    st.session_state[state] = ids[rows[0]] if rows else None
