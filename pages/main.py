@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ticketcore.ui import fields
 from ticketcore.ui.widgets import guard
 
 st.set_page_config(page_title="Ticket desk", page_icon="🎫", layout="wide")
@@ -25,5 +26,6 @@ page = st.navigation(
     position="top",
 )  # fmt: skip
 
+fields.forget_outcomes(page.url_path)
 with guard():
     page.run()

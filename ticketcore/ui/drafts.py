@@ -123,15 +123,21 @@ def begin() -> Draft:
 
 def current() -> Draft:
     """The session's draft: the one that it is writing, or the one that the address names, or a new one."""
-    named = st.query_params.get("draft", "")
     draft: Draft | None = st.session_state.get("submit_draft")
-    if draft and named in ("", draft.name):
-        st.query_params["draft"] = draft.name
-        return draft
-    try:
-        draft = Draft(str(uuid.UUID(named)))
-    except ValueError:
+    named = st.query_params.get("draft")
+    name = draft.name if draft else None
+    if named:
+        try:
+            name = str(uuid.UUID(named))
+        except ValueError:
+            name = None
+    if name is None:
         return begin()
+    if named != name:
+        st.query_params["draft"] = name
+    if draft and draft.name == name:
+        return draft
+    draft = Draft(name)
     st.session_state["submit_draft"] = draft
     st.session_state.setdefault(draft.key("category"), Category.GENERAL)
     st.session_state.setdefault(draft.key("priority"), Priority.MEDIUM)

@@ -57,18 +57,28 @@ def _store(ticket: Ticket, part: str, key: str, where: str) -> None:
             f"{label(now).lower()} now; you chose {label(wanted).lower()}. Choose again if it should still change.",
         )
     except TicketDeskError as error:
+        st.session_state[key] = getattr(ticket, part)
         message = (False, f"{error} {label(part)} was not changed.")
     st.session_state[f"{where}_outcome"] = (ticket.id, *message)
 
 
 def _outcome(ticket: Ticket, where: str) -> None:
-    """Says once how the last change of this ticket went."""
+    """Says how the last change of this ticket went: a success once, a failure until one goes on."""
     outcome = st.session_state.get(f"{where}_outcome")
-    if not outcome or outcome[0] != ticket.id:
+    if not outcome:
         return
-    _, stored, message = outcome
-    if stored:
+    about, stored, message = outcome
+    if about == ticket.id and stored:
         st.toast(plain(message), icon=":material/check_circle:")
-        del st.session_state[f"{where}_outcome"]
-    else:
+    elif about == ticket.id:
         st.warning(plain(message), icon=":material/sync_problem:")
+        return
+    del st.session_state[f"{where}_outcome"]
+
+
+def forget_outcomes(page: str) -> None:
+    """Drops what was said of the last change when another page is opened."""
+    if st.session_state.get("fields_page") != page:
+        st.session_state["fields_page"] = page
+        for where in ("browse", "ticket"):
+            st.session_state.pop(f"{where}_outcome", None)

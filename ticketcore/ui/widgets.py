@@ -22,6 +22,8 @@ _WORDS: dict[str, dict[str, str]] = {
     "sort": {sort.value: words for sort, words in _SORTS.items()},
 }
 """For each key in the address, the API's values and the words on the screen."""
+_DATES = ("from", "to")
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
 
 
 @contextmanager
@@ -68,8 +70,11 @@ def filter_bar() -> TicketFilter | None:
                 label(key), list(kind), key=key, bind="query-params", format_func=label, placeholder="Any",
                 on_change=_first_page, width=165, wrap=True,
             )  # fmt: skip
-        st.date_input("Created from", None, key="from", bind="query-params", on_change=_first_page, width=152)
-        st.date_input("Created to", None, key="to", bind="query-params", on_change=_first_page, width=152)
+        for key in _DATES:
+            st.date_input(
+                f"Created {key}", None, _FIRST_DAY, _LAST_DAY, key=key, bind="query-params", on_change=_first_page,
+                width=152,
+            )  # fmt: skip
     for fault in unknown:
         st.warning(plain(fault), icon=":material/link_off:")
     try:
@@ -86,14 +91,15 @@ def _adopt_link() -> list[str]:
     """
     unknown: list[str] = []
     rewritten = False
-    for key, words in _WORDS.items():
+    for key in (*_WORDS, *_DATES):
         named = st.query_params.get_all(key) if key not in st.session_state else []
-        known = [words.get(word, word) for word in named if word in words or word in words.values()]
+        read = [_read(key, word) for word in named]
         unknown += [
-            f"The link names the {key} “{word}”, which does not exist; it was left out."
-            for word in named
-            if word and word not in words and word not in words.values()
+            f"The link asks for {key} “{word}”, which does not exist; it was left out."
+            for word, known in zip(named, read, strict=True)
+            if word and known is None
         ]
+        known = [word for word in read if word is not None]
         if known != named:
             st.query_params[key] = known
             rewritten = True
@@ -102,6 +108,16 @@ def _adopt_link() -> list[str]:
         st.rerun()
     said: list[str] = st.session_state.pop("filter_unknown", [])
     return said
+
+
+def _read(key: str, word: str) -> str | None:
+    """What the screen writes for a word of the address; None where there is no such value."""
+    if key in _WORDS:
+        return _WORDS[key].get(word, word if word in _WORDS[key].values() else None)
+    try:
+        return word if _FIRST_DAY <= date.fromisoformat(word) <= _LAST_DAY else None
+    except ValueError:
+        return None
 
 
 def sort_box() -> Sort:

@@ -1,0 +1,325 @@
+"""Filing a ticket: stored once and as typed, suggested in the background, and never a lost character."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.conftest import (
+    GOOD,
+    MODEL,
+    Filing,
+    Sql,
+    change,
+    click,
+    field,
+    links,
+    run,
+    shows,
+    texts,
+    until,
+    values,
+    visit,
+)
+from tests.unit.provider import Behaviour, Provider, fails, says
+
+STORED = "select title, description, category, priority, status from tickets order by id"
+SUGGESTED = "select suggested_category, suggested_priority, suggestion_source from tickets order by id"
+OTHER = {"category": "account", "priority": "critical"}
+
+
+def write(at: AppTest, title: str = "Charged twice", description: str = "June was charged twice.") -> AppTest:
+    return change(change(at, "Title", title), "Description", description)
+
+
+@pytest.fixture
+def release(provider: Provider) -> Iterator[threading.Event]:
+    """Set it, and the provider gives the answers that it holds back."""
+    release = threading.Event()
+    yield release
+    release.set()
+
+
+def held(release: threading.Event, behaviour: Behaviour) -> Behaviour:
+    def wait(handler: Any) -> None:
+        release.wait(60)
+        behaviour(handler)
+
+    return wait
+
+
+def answers(**behaviours: Behaviour) -> Behaviour:
+    """The behaviour whose name stands in the ticket that is asked about."""
+
+    def answer(handler: Any) -> None:
+        (behaviour,) = [what for word, what in behaviours.items() if word in handler.asked.message("user")]
+        behaviour(handler)
+
+    return answer
+
+
+def is_thinking(at: AppTest) -> bool:
+    return shows(at, "Thinking…")
+
+
+def test_a_desk_without_tickets_offers_the_form_and_says_what_will_be_listed_beside_it() -> None:
+    at = visit()
+    assert values(at, "Title", "Description", "Category", "Priority") == ["", "", "general", "medium"]
+    assert shows(at, "Nothing has been filed yet. The newest tickets will be listed here.")
+
+
+def test_filing_stores_exactly_one_open_ticket_as_it_was_typed_without_the_blanks_around_it(sql: Sql) -> None:
+    title, description = "Ärger – 『請求』 🎫 'quoted' \\ %s", 'First line\n\n  indented "second" \u202e line\ttab'
+    at = write(visit(), f"  {title} ", f"\n{description}\n\n")
+    change(change(at, "Category", "account"), "Priority", "critical")
+    click(at, "Submit ticket")
+    assert sql(STORED) == [(title, description, "account", "critical", "open")]
+    assert sql("select source, actor, kind from ticket_events") == [("dashboard", None, "created")]
+
+
+def test_after_filing_the_form_is_empty_and_the_newest_list_shows_the_ticket_with_a_link_to_it() -> None:
+    at = click(write(visit(), "Charged twice (again)"), "Submit ticket")
+    assert values(at, "Title", "Description", "Category", "Priority") == ["", "", "general", "medium"]
+    assert shows(at, "Ticket #1 is filed.")
+    assert links(at) == [("Open ticket #1", "ticket?id=1"), ("#1 Charged twice (again)", "ticket?id=1")]
+
+
+def test_the_next_ticket_can_be_filed_from_the_empty_form(sql: Sql) -> None:
+    at = click(write(visit(), "One"), "Submit ticket")
+    click(write(at, "Two"), "Submit ticket")
+    assert [row[0] for row in sql(STORED)] == ["One", "Two"]
+    assert shows(at, "Ticket #2 is filed.")
+    assert not shows(at, "Ticket #1 is filed.")
+
+
+def test_the_newest_list_holds_a_handful_newest_first_and_what_others_file_arrives_in_it(file_ticket: Filing) -> None:
+    at = visit()
+    for number in range(1, 11):
+        file_ticket(f"Ticket number {number}")
+    assert [label for label, _ in links(run(at))] == [f"#{n} Ticket number {n}" for n in range(10, 2, -1)]
+
+
+@pytest.mark.parametrize(
+    ("title", "description", "named"),
+    [
+        ("", "A description", ["Title must not be blank"]),
+        (" \t\u2003 ", "A description", ["Title must not be blank"]),
+        ("A title", "", ["Description must not be blank"]),
+        ("A title", "\n\n \u00a0", ["Description must not be blank"]),
+        ("", "", ["Title must not be blank", "Description must not be blank"]),
+        ("NUL\x00", "A description", ["Title must not contain NUL"]),
+        ("A title", "a\x00b", ["Description must not contain NUL"]),
+        ("two\u2028lines", "A description", ["Title must be a single line"]),
+    ],
+)
+def test_what_cannot_be_filed_names_each_bad_field_stores_nothing_and_keeps_every_character(
+    sql: Sql, title: str, description: str, named: list[str]
+) -> None:
+    at = change(write(visit(), title, description), "Priority", "high")
+    click(at, "Submit ticket")
+    messages = [error.value for error in at.error]
+    assert len(messages) == len(named)
+    assert all(words in message for words, message in zip(named, messages, strict=True))
+    assert sql(STORED) == sql("select id from ticket_events") == []
+    assert values(at, "Title", "Description", "Priority") == [title, description, "high"]
+
+
+def test_a_mended_form_is_filed_and_the_message_is_gone(sql: Sql) -> None:
+    at = click(write(visit(), "  "), "Submit ticket")
+    assert at.error
+    click(change(at, "Title", "Charged twice"), "Submit ticket")
+    assert not at.error
+    assert sql("select title from tickets") == [("Charged twice",)]
+
+
+def test_the_longest_texts_are_stored_whole_and_the_fields_hold_no_more(sql: Sql) -> None:
+    at = visit()
+    assert (field(at, "Title").max_chars, field(at, "Description").max_chars) == (200, 20_000)
+    click(write(at, "🎫" * 200, "é\n" * 9_999 + "ab"), "Submit ticket")
+    assert sql("select title, description from tickets") == [("🎫" * 200, "é\n" * 9_999 + "ab")]
+
+
+def test_without_a_key_the_suggestion_is_the_default_and_says_so(sql: Sql) -> None:
+    at = write(visit())
+    assert texts(at).count(":material/block: Default: no suggestion available") == 2
+    assert values(at, "Category", "Priority") == ["general", "medium"]
+    click(at, "Submit ticket")
+    assert sql(SUGGESTED) == [("general", "medium", "default")]
+
+
+def test_the_model_s_suggestion_fills_both_fields_names_the_model_and_is_stored_beside_the_ticket(
+    provider: Provider, sql: Sql
+) -> None:
+    at = write(visit())
+    until(at, lambda: not is_thinking(at))
+    assert values(at, "Category", "Priority") == ["billing", "high"]
+    assert texts(at).count(f":material/auto_awesome: Suggested by {MODEL}") == 2
+    change(at, "Priority", "low")
+    click(at, "Submit ticket")
+    assert sql(STORED) == [("Charged twice", "June was charged twice.", "billing", "low", "open")]
+    assert sql(SUGGESTED) == [("billing", "high", MODEL)]
+
+
+def test_the_model_reads_the_title_too(provider: Provider) -> None:
+    at = write(visit(), "Invoice of June", "Charged twice.")
+    until(at, lambda: not is_thinking(at))
+    assert "Invoice of June" in provider.requests[-1].message("user")
+    assert "Charged twice." in provider.requests[-1].message("user")
+
+
+def test_a_title_alone_asks_nobody(provider: Provider) -> None:
+    at = change(visit(), "Title", "Charged twice")
+    assert not is_thinking(at)
+    assert not provider.requests
+
+
+def test_while_the_model_thinks_the_form_says_so_and_takes_what_is_typed(
+    provider: Provider, release: threading.Event
+) -> None:
+    provider.behaves(held(release, says(GOOD)))
+    at = change(visit(), "Description", "June was charged twice.")
+    assert texts(at).count(":material/hourglass_top: Thinking…") == 2
+    assert not any(field(at, label).disabled for label in ("Title", "Description", "Category", "Priority"))
+    release.set()
+    until(at, lambda: not is_thinking(at))
+    change(at, "Title", "Typed")
+    until(at, lambda: not is_thinking(at))
+    assert values(at, "Title", "Description", "Category") == ["Typed", "June was charged twice.", "billing"]
+
+
+def test_a_field_that_the_agent_touched_while_the_model_was_thinking_stays(
+    provider: Provider, release: threading.Event
+) -> None:
+    provider.behaves(held(release, says(GOOD)))
+    at = write(visit())
+    change(at, "Category", "technical")
+    release.set()
+    until(at, lambda: not is_thinking(at))
+    assert values(at, "Category", "Priority") == ["technical", "high"]
+    assert shows(at, "Chosen by you")
+    assert shows(at, f"Suggested by {MODEL}")
+
+
+def test_a_field_that_the_agent_touched_stays_when_a_changed_text_is_answered(provider: Provider) -> None:
+    at = write(visit())
+    until(at, lambda: not is_thinking(at))
+    change(at, "Priority", "low")
+    provider.behaves(says(OTHER))
+    change(at, "Description", "I cannot sign in.")
+    until(at, lambda: not is_thinking(at))
+    assert values(at, "Category", "Priority") == ["account", "low"]
+
+
+def test_a_changed_description_is_asked_again_and_the_late_answer_to_the_old_one_is_dropped(
+    provider: Provider, release: threading.Event
+) -> None:
+    provider.behaves(answers(first=held(release, says(GOOD)), second=says(OTHER)))
+    at = change(visit(), "Description", "The first text.")
+    until(at, lambda: bool(provider.requests))
+    change(at, "Description", "The second text.")
+    until(at, lambda: not is_thinking(at))
+    assert values(at, "Category", "Priority") == ["account", "critical"]
+    release.set()
+    for _ in range(20):
+        run(at)
+    assert values(at, "Category", "Priority") == ["account", "critical"]
+    assert [("first" in asked.message("user"), "second" in asked.message("user")) for asked in provider.requests] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_an_answer_that_came_after_the_last_look_is_dropped_with_the_text_that_it_is_about(
+    provider: Provider, release: threading.Event
+) -> None:
+    provider.behaves(answers(first=held(release, says(GOOD)), second=says(OTHER)))
+    at = change(visit(), "Description", "The first text.")
+    until(at, lambda: bool(provider.requests))
+    release.set()
+    at.session_state["submit_draft"].asked.answer.result(60)
+    change(at, "Description", "The second text.")
+    until(at, lambda: not is_thinking(at))
+    assert values(at, "Category", "Priority") == ["account", "critical"]
+
+
+def test_an_emptied_description_withdraws_the_question(provider: Provider, release: threading.Event) -> None:
+    provider.behaves(held(release, says(GOOD)))
+    at = change(visit(), "Description", "June was charged twice.")
+    change(at, "Description", "")
+    assert not is_thinking(at)
+    release.set()
+    for _ in range(20):
+        run(at)
+    assert values(at, "Category", "Priority") == ["general", "medium"]
+
+
+def test_submitting_does_not_wait_for_the_model_and_the_next_form_does_not_get_its_answer(
+    provider: Provider, release: threading.Event, sql: Sql
+) -> None:
+    provider.behaves(held(release, says(GOOD)))
+    at = write(visit())
+    assert is_thinking(at)
+    click(at, "Submit ticket")
+    assert not release.is_set()
+    assert sql(STORED) == [("Charged twice", "June was charged twice.", "general", "medium", "open")]
+    assert sql(SUGGESTED) == [(None, None, None)]
+    release.set()
+    for _ in range(20):
+        run(at)
+    assert values(at, "Category", "Priority") == ["general", "medium"]
+    assert not shows(at, MODEL)
+
+
+def test_a_model_that_fails_leaves_the_default_and_a_form_that_can_be_filed(provider: Provider, sql: Sql) -> None:
+    provider.behaves(fails(401))
+    at = write(visit())
+    until(at, lambda: not is_thinking(at))
+    assert shows(at, "Default: no suggestion available")
+    click(at, "Submit ticket")
+    assert sql(SUGGESTED) == [("general", "medium", "default")]
+
+
+def test_the_same_draft_submitted_twice_makes_one_ticket(sql: Sql) -> None:
+    draft = str(uuid.uuid4())
+    first, again = (write(visit(draft=draft)) for _ in range(2))
+    assert shows(click(first, "Submit ticket"), "Ticket #1 is filed.")
+    assert shows(click(again, "Submit ticket"), "Ticket #1 is filed.")
+    assert len(sql(STORED)) == 1
+
+
+def test_a_draft_that_somebody_else_has_filed_with_another_text_is_kept_and_can_be_filed(sql: Sql) -> None:
+    draft = str(uuid.uuid4())
+    click(write(visit(draft=draft), "Theirs"), "Submit ticket")
+    at = write(visit(draft=draft), "Mine", "My own description.")
+    change(change(at, "Category", "account"), "Priority", "low")
+    click(at, "Submit ticket")
+    assert len(sql(STORED)) == 1
+    assert shows(at, "ticket #1")
+    assert values(at, "Title", "Description", "Category", "Priority") == [
+        "Mine", "My own description.", "account", "low",
+    ]  # fmt: skip
+    click(at, "Submit ticket")
+    assert sql(STORED)[1:] == [("Mine", "My own description.", "account", "low", "open")]
+    ((number,),) = sql("select id from tickets where title = 'Mine'")
+    assert shows(at, f"Ticket #{number} is filed.")
+
+
+@pytest.mark.parametrize("draft", ["nonsense", "", "0", "💥", "None"])
+def test_an_address_with_a_nonsensical_draft_opens_an_empty_form_that_works(sql: Sql, draft: str) -> None:
+    click(write(visit(draft=draft)), "Submit ticket")
+    assert len(sql(STORED)) == 1
+
+
+@pytest.mark.parametrize("spelling", [str.upper, lambda name: "{" + name + "}", lambda name: name.replace("-", "")])
+def test_a_draft_is_the_same_however_its_name_is_spelt_in_the_address(
+    provider: Provider, sql: Sql, spelling: Callable[[str], str]
+) -> None:
+    at = write(visit(draft=spelling("6f1c1d5e-0c0a-4f6a-9d0b-1f2e3d4c5b6a")), title=" ")
+    until(at, lambda: not is_thinking(at) and bool(provider.requests))
+    assert values(at, "Category", "Priority") == ["billing", "high"]
+    click(at, "Submit ticket")
+    assert [error.value for error in at.error] == ["Title must not be blank"]
+    assert sql(STORED) == []
