@@ -8,11 +8,13 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg2.errors
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -122,7 +124,8 @@ def wait(url: str, patience: float = 60) -> None:
         StartUpError: it did not answer within `patience` seconds; says where it was looked for and why.
     """
     engine = sa.create_engine(_driver_url(url), poolclass=sa.NullPool, connect_args={"connect_timeout": 5})
-    place = engine.url.render_as_string(hide_password=True)
+    where = engine.url
+    place = f"{where.host or where.query.get('host', 'the local socket')}:{where.port or 5432}/{where.database}"
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -143,7 +146,7 @@ def migrate(url: str, revision: str = "head") -> None:
         StartUpError: a migration failed; the database is as it was before.
     """
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     engine = sa.create_engine(_driver_url(url), poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
@@ -155,15 +158,17 @@ def migrate(url: str, revision: str = "head") -> None:
             else:
                 command.upgrade(config, revision)
             connection.commit()
-    except DBAPIError as error:
+    except (DBAPIError, CommandError) as error:
         raise StartUpError(f"the database could not be migrated: {_first_line(error)}") from error
 
 
 def _driver_url(url: str) -> str:
+    if urlsplit(url).netloc.count("@") > 1:
+        raise StartUpError("DATABASE_URL: an @ in the password has to be written as %40")
     scheme, separator, rest = url.partition("://")
     return "postgresql+psycopg2" + separator + rest if scheme in ("postgres", "postgresql") else url
 
 
-def _first_line(error: SQLAlchemyError) -> str:
+def _first_line(error: Exception) -> str:
     text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
     return text.splitlines()[0] if text else type(error).__name__

@@ -215,7 +215,7 @@ def faults(errors: Any, *, outer: int = 0) -> dict[str, str]:
     """
     messages: dict[str, str] = {}
     for error in errors:
-        place = ".".join(str(part) for part in error["loc"][outer:]) or "body"
+        place = ".".join(str(part) for part in error["loc"][outer:] if error["type"] != "json_invalid") or "body"
         messages.setdefault(place, _message(error))
     return messages
 
@@ -232,6 +232,7 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 _PLAIN = {
+    "json_invalid": "is not valid JSON",
     "missing": "is required",
     "extra_forbidden": "is not a field that can be set",
     "string_type": "must be a text",

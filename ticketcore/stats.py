@@ -86,8 +86,8 @@ def created_per_day(
 ) -> list[tuple[date, int]]:
     """Each day with the number of tickets created in it; days without one are there with 0.
 
-    It runs from the first matching ticket's day, or from where the filter's range begins if the desk had
-    tickets by then, to today or the end of the range. No matching tickets give an empty list.
+    It runs from the first matching ticket's day, or from where the filter's range begins, but not from before
+    the desk's first ticket; and to today, or the end of the range. No matching tickets give an empty list.
     """
     day = sa.cast(sa.func.timezone(timezone.key, tickets.c.created_at), sa.Date)
     counted = sa.select(day, sa.func.count()).select_from(tickets).where(*matching.where()).group_by(day)
