@@ -5,7 +5,6 @@ twice, or again after a lost connection or a restarted desk, makes one ticket; i
 widgets' keys too, so a new draft has empty fields and a late click on the old form cannot fill it.
 """
 
-import time
 import uuid
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ class Asked:
 
     text: tuple[str, str]
     answer: Future[Suggestion]
-    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass
