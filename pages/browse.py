@@ -6,6 +6,8 @@ from ticketcore.ui import fields, loaders, table
 from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, rerun_when_changed, sort_box
 
 matching = filter_bar()
+# For the way back from a ticket's own page: the browser's forgets the filter.
+st.session_state["browse_view"] = {key: st.query_params.get_all(key) for key in st.query_params}
 
 with guard():
     at = loaders.version()

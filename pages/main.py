@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from ticketcore.ui import fields
 from ticketcore.ui.widgets import guard
 
 st.set_page_config(page_title="Ticket desk", page_icon="🎫", layout="wide")
@@ -26,6 +25,10 @@ page = st.navigation(
     position="top",
 )  # fmt: skip
 
-fields.forget_outcomes(page.url_path)
+if st.session_state.get("main_page") != page.url_path:  # what was said on one page is not said on the next
+    st.session_state["main_page"] = page.url_path
+    for said in ("browse_outcome", "ticket_outcome", "filter_unknown"):
+        st.session_state.pop(said, None)
+
 with guard():
     page.run()

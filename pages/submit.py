@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ticketcore.models import DESCRIPTION_LENGTH, TITLE_LENGTH, Category, Priority
+from ticketcore.models import DESCRIPTION_LENGTH, TITLE_LENGTH
 from ticketcore.ui import drafts, loaders
 from ticketcore.ui.widgets import guard
 from ticketcore.ui.words import complaint, label, moment, plain
@@ -13,7 +13,7 @@ form, newest = st.columns([3, 2], gap="large")
 
 def origin(part: str) -> str:
     """Where the value of a dropdown came from."""
-    if part in draft.touched:
+    if draft.is_own(part):
         return ":material/person: Chosen by you"
     if draft.is_thinking():
         return ":material/hourglass_top: Thinking…"
@@ -28,17 +28,12 @@ def dropdowns() -> None:
     """Category and priority; fills them when the suggestion arrives, without touching what is being typed."""
     was_thinking = draft.is_thinking()
     draft.collect()
-    left, right = st.columns(2)
-    for column, part, kind in ((left, "category", Category), (right, "priority", Priority)):
+    for column, (part, default) in zip(st.columns(2), drafts.DEFAULTS.items(), strict=True):
+        options = list(type(default))
         column.selectbox(
-            label(part),
-            list(kind),
-            key=draft.key(part),
-            format_func=label,
-            on_change=draft.touch,
-            args=(part,),
-            persist_state="session",
-        )
+            label(part), options, options.index(default), key=draft.key(part), format_func=label,
+            on_change=draft.touch, args=(part,), persist_state="session",
+        )  # fmt: skip
         column.caption(origin(part))
     if was_thinking and not draft.is_thinking():
         st.rerun()
@@ -48,24 +43,27 @@ with form:
     st.subheader("File a ticket")
     if draft.filed:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.success(f"Ticket #{draft.filed} is filed.", icon=":material/check_circle:", width=320)
+            st.success(plain(draft.filed), icon=":material/check_circle:", width=320)
             st.page_link(
-                "ticket.py", label=f"Open ticket #{draft.filed}", query_params={"id": str(draft.filed)},
+                "ticket.py", label=f"Open ticket #{draft.filed_id}", query_params={"id": str(draft.filed_id)},
                 icon=":material/open_in_new:",
             )  # fmt: skip
+    # No max_chars: the browser would drop a longer text that is pasted, without a word.
     st.text_input(
-        "Title", key=draft.key("title"), max_chars=TITLE_LENGTH, on_change=draft.ask, persist_state="session",
-        placeholder="One line that says what is wrong",
-    )  # fmt: skip
+        "Title", key=draft.key("title"), persist_state="session", placeholder="One line that says what is wrong"
+    )
     st.text_area(
-        "Description", key=draft.key("description"), max_chars=DESCRIPTION_LENGTH, on_change=draft.ask, height=220,
-        persist_state="session",
+        "Description", key=draft.key("description"), persist_state="session", height=220,
         placeholder="What happened, what was expected, since when",
     )  # fmt: skip
+    for part, most in (("title", TITLE_LENGTH), ("description", DESCRIPTION_LENGTH)):
+        if (length := len(draft.value(part).strip())) > most:
+            st.warning(f"{label(part)} has {length:,} characters; {most:,} are the most.", icon=":material/straighten:")
+    draft.ask()
     st.fragment(dropdowns, run_every=0.3 if draft.is_thinking() else None)()
     st.button("Submit ticket", key=draft.key("submit"), type="primary", icon=":material/send:", on_click=draft.file)
-    for field, message in draft.errors.items():
-        st.error(complaint(field, message), icon=":material/error:")
+    for part, message in draft.errors.items():
+        st.error(complaint(part, message), icon=":material/error:")
 
 
 @st.fragment(run_every="5s")

@@ -9,7 +9,8 @@ from ticketcore.ui.widgets import guard, rerun_when_changed
 from ticketcore.ui.words import label, moment, plain
 
 named = st.query_params.get("id", "")
-st.page_link("browse.py", label="All tickets", icon=":material/arrow_back:")
+view = st.session_state.get("browse_view", {})
+st.page_link("browse.py", label="Back to the list", icon=":material/arrow_back:", query_params=view)
 
 
 def sentence(event: Event) -> str:

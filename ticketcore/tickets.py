@@ -72,11 +72,11 @@ def create(
 ) -> Ticket:
     """The ticket, stored when this returns.
 
-    A `request_key` stands for one submission: the same key with the same ticket returns the one that
-    is there already.
+    A `request_key` stands for one submission: the same key with the same text returns the ticket that
+    is there already, as it is now.
 
     Raises:
-        Conflict: the request key stands for a ticket with other content.
+        Conflict: the request key stands for a ticket with another text.
         DatabaseUnavailable: the database is away; with a request key it is safe to try again.
     """
     values: dict[str, Any] = {**new.model_dump(), "request_key": request_key}
@@ -93,8 +93,8 @@ def create(
             return Ticket.model_validate(row)
         earlier = sa.select(*_columns).where(tickets.c.request_key == request_key)
         found = Ticket.model_validate(connection.execute(earlier).one())
-    if any(getattr(found, field) != getattr(new, field) for field in ("title", "description", "category", "priority")):
-        raise Conflict(f"This submission was already filed as ticket #{found.id}, with other content.", found)
+    if (found.title, found.description) != (new.title, new.description):
+        raise Conflict(f"This submission was already filed as ticket #{found.id}, with another text.", found)
     return found
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -230,6 +231,18 @@ def test_waiting_for_a_database_ends_within_its_patience_with_one_line_that_name
     assert "127.0.0.1:1/desk" in message
     assert "0.5 s" in message
     assert "refused" in message
+
+
+def test_the_desk_waits_for_a_minute_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        assert seconds <= 5, "the desk should not oversleep"
+        clock[0] += seconds
+
+    monkeypatch.setattr(database, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    assert "60 s" in refusal(NOBODY.format("hunter2"))
+    assert 60 <= clock[0] < 66
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """Among 50,000 tickets what agents do all day is answered through an index: none of it reads the whole table."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
 from tests.conftest import empty
-from ticketcore import database, tickets
+from ticketcore import database, stats, tickets
 from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.models import parse
@@ -166,6 +168,15 @@ def test_a_count_of_a_range_reads_the_index_of_creation_times_and_not_the_table(
     nodes = plan(lambda db: tickets.count(db, condition(created_from="2026-05-01T00:00:00Z")))
     assert [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node] == [
         ("Index Only Scan", NEWEST)
+    ]
+
+
+@pytest.mark.parametrize("facets", [{}, {"category": ["billing"]}, {"status": ["open"]}], ids=str)
+def test_the_figures_read_the_facet_index_and_not_the_table(plan: Plan, facets: dict[str, Any]) -> None:
+    when = {"timezone": ZoneInfo("UTC"), "now": datetime(2027, 1, 1, tzinfo=UTC)}
+    nodes = plan(lambda db: stats.overview(db, condition(**facets), **when))
+    assert [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node] == [
+        ("Index Only Scan", FACETS)
     ]
 
 

@@ -29,7 +29,7 @@ def test_the_page_shows_text_fields_suggestion_history_and_times_of_the_viewer_s
     assert shows(at, "Suggested when filed: Technical, Low (by small-model_1)")
     assert shows(at, f"#{ticket} · filed 02 Jul 2026, 00:30")
     assert shows(at, "**Filed** by postgres · 02 Jul 2026, 00:30 · in the database")
-    assert ("All tickets", "tickets") in links(at)
+    assert ("Back to the list", "tickets") in links(at)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_address_that_names_no_ticket_is_explained(ticket: str, named: str | 
     at = visit("ticket.py", id=named)
     assert len(at.info) == 1
     assert not at.selectbox
-    assert ("All tickets", "tickets") in links(at)
+    assert ("Back to the list", "tickets") in links(at)
 
 
 def test_an_address_without_an_id_is_explained(ticket: str) -> None:

@@ -16,14 +16,7 @@ from ticketcore.errors import Conflict, InvalidInput, TicketDeskError
 from ticketcore.models import Category, NewTicket, Priority, Source, Suggestion, parse
 
 FIELDS = ("title", "description", "category", "priority")
-
-
-@dataclass
-class Asked:
-    """A question to the classifier: the text it is about, and the answer when it is there."""
-
-    text: tuple[str, str]
-    answer: Future[Suggestion]
+DEFAULTS: dict[str, Category | Priority] = {"category": Category.GENERAL, "priority": Priority.MEDIUM}
 
 
 @dataclass
@@ -31,12 +24,18 @@ class Draft:
     """What a session remembers of the form beside its widgets' values."""
 
     name: str
-    asked: Asked | None = None
+    text: tuple[str, str] = ("", "")
+    """The title and description that were last asked about."""
+    answer: Future[Suggestion] | None = None
+    """The suggestion that is on its way."""
     suggestion: Suggestion | None = None
+    filled: dict[str, Category | Priority] = field(default_factory=DEFAULTS.copy)
+    """What the desk itself has put into the dropdowns; another value is the agent's own."""
     touched: set[str] = field(default_factory=set)
     errors: dict[str, str] = field(default_factory=dict)
-    filed: int | None = None
-    """The ticket that was filed before this draft began."""
+    filed: str = ""
+    """What to say of the ticket that was filed before this draft began, and its id."""
+    filed_id: int = 0
 
     def key(self, part: str) -> str:
         """The key of the widget for this field."""
@@ -48,28 +47,33 @@ class Draft:
 
     def is_thinking(self) -> bool:
         """Whether a suggestion is on its way."""
-        return self.asked is not None
+        return self.answer is not None
+
+    def is_own(self, part: str) -> bool:
+        """Whether the agent chose the value of this dropdown, in this session or before the connection was lost."""
+        return part in self.touched or st.session_state.get(self.key(part), self.filled[part]) != self.filled[part]
 
     def ask(self) -> None:
         """Asks for a suggestion where the text has changed; the answer to an older text is dropped."""
         text = (self.value("title").strip(), self.value("description").strip())
-        if self.asked:
-            if self.asked.text == text:
-                return
-            self.asked.answer.cancel()
-        self.asked = Asked(text, desk.current().classifier.ask(text[1], text[0])) if text[1] else None
+        if text == self.text:
+            return
+        if self.answer:
+            self.answer.cancel()
+        self.text = text
+        self.answer = desk.current().classifier.ask(text[1], text[0]) if text[1] else None
         if not text[1]:
             self.suggestion = None
-        self.collect()
 
     def collect(self) -> None:
-        """Takes the answer if it is there, and fills the fields that the agent has not touched."""
-        if self.asked and self.asked.answer.done():
-            self.suggestion = None if self.asked.answer.cancelled() else self.asked.answer.result()
-            self.asked = None
-            if self.suggestion:
-                for part in {"category", "priority"} - self.touched:
-                    st.session_state[self.key(part)] = getattr(self.suggestion, part)
+        """Takes the answer if it is there, and fills the dropdowns that the agent has not set."""
+        if not self.answer or not self.answer.done():
+            return
+        self.suggestion = None if self.answer.cancelled() else self.answer.result()
+        self.answer = None
+        if self.suggestion:
+            for part in [part for part in DEFAULTS if not self.is_own(part)]:
+                self.filled[part] = st.session_state[self.key(part)] = getattr(self.suggestion, part)
 
     def touch(self, part: str) -> None:
         """Marks a field as the agent's own choice."""
@@ -91,20 +95,23 @@ class Draft:
             self.errors = error.errors
         except Conflict as error:
             follower = begin()
-            follower.errors = {"": f"{error} Submit again to file this text as another ticket."}
-            follower.touched = {"category", "priority"}
+            follower.errors = {"": f"{error} Submit again to file this one as another ticket."}
+            follower.touched = set(DEFAULTS)
             for part in FIELDS:
                 st.session_state[follower.key(part)] = st.session_state.get(self.key(part))
         except TicketDeskError as error:
             self.errors = {"": f"{error} Your text is still here."}
         else:
             self.forget()
-            begin().filed = ticket.id
+            follower = begin()
+            follower.filed, follower.filed_id = f"Ticket #{ticket.id} is filed.", ticket.id
+            if (ticket.category, ticket.priority) != (new.category, new.priority):
+                follower.filed += f" It was there already, as {ticket.category}, {ticket.priority}."
 
     def forget(self) -> None:
         """Drops what the session kept of this draft."""
-        if self.asked:
-            self.asked.answer.cancel()
+        if self.answer:
+            self.answer.cancel()
         for part in FIELDS:
             st.session_state.pop(self.key(part), None)
 
@@ -114,8 +121,6 @@ def begin() -> Draft:
     draft = Draft(str(uuid.uuid4()))
     st.session_state["submit_draft"] = draft
     st.query_params["draft"] = draft.name
-    st.session_state[draft.key("category")] = Category.GENERAL
-    st.session_state[draft.key("priority")] = Priority.MEDIUM
     return draft
 
 
@@ -137,6 +142,4 @@ def current() -> Draft:
         return draft
     draft = Draft(name)
     st.session_state["submit_draft"] = draft
-    st.session_state.setdefault(draft.key("category"), Category.GENERAL)
-    st.session_state.setdefault(draft.key("priority"), Priority.MEDIUM)
     return draft

@@ -74,11 +74,3 @@ def _outcome(ticket: Ticket, where: str) -> None:
         st.warning(plain(message), icon=":material/sync_problem:")
         return
     del st.session_state[f"{where}_outcome"]
-
-
-def forget_outcomes(page: str) -> None:
-    """Drops what was said of the last change when another page is opened."""
-    if st.session_state.get("fields_page") != page:
-        st.session_state["fields_page"] = page
-        for where in ("browse", "ticket"):
-            st.session_state.pop(f"{where}_outcome", None)

@@ -106,7 +106,7 @@ def _adopt_link() -> list[str]:
     if rewritten:
         st.session_state["filter_unknown"] = unknown
         st.rerun()
-    said: list[str] = st.session_state.pop("filter_unknown", [])
+    said: list[str] = st.session_state.get("filter_unknown", [])
     return said
 
 
@@ -150,6 +150,7 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _first_page() -> None:
+    st.session_state.pop("filter_unknown", None)
     if "page" in st.session_state:
         st.session_state.page = 1
 
