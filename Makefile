@@ -24,7 +24,7 @@ demo: .venv/.requirements
 
 ## test: run every test, those in the browser too (ARGS="tests/unit -x" for some of them)
 test: .venv/.requirements-dev
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 ## check: format, lint, types, import floors, dead code and the Dockerfile
 check: .venv/.requirements-dev

@@ -272,18 +272,18 @@ def test_a_submission_whose_answer_was_lost_can_be_repeated_and_makes_one_ticket
 def test_a_desk_that_is_killed_and_started_again_gets_the_text_and_files_it_once(
     desk: Desk, page: Page, watch: Watch
 ) -> None:
-    watch.expected = re.compile("ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket")
+    watch.expected = re.compile("ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket|disconnected")
     write(page)
+    expect(page.get_by_text(f"Suggested by {MODEL}")).to_have_count(2)
     choose(page, "Priority", "Critical")
     desk.kill()
     desk.start()
+    desk.file("Seen after the restart")
+    expect(newest(page).first).to_contain_text("Seen after the restart")  # the page has found the desk again
     expect(page.get_by_label("Title")).to_have_value("Charged twice")
-    settle(page)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    expect(box(page, "Priority")).to_have_value("Critical")
     submit(page)
     expect(page.get_by_text("is filed.")).to_be_visible()
-    (ticket,) = desk.tickets()
+    (ticket,) = [ticket for ticket in desk.tickets() if ticket["title"] == "Charged twice"]
     assert (ticket["description"], ticket["priority"]) == ("June was charged twice.", "critical")
 
 
@@ -300,18 +300,18 @@ def away(desk: Desk) -> Iterator[Callable[[bool], None]]:
     away(False)
 
 
-@pytest.mark.parametrize("address", PAGES)
 def test_every_page_says_that_the_database_is_away_and_comes_back_by_itself(
-    desk: Desk, open_window: Opening, away: Callable[[bool], None], address: str
+    desk: Desk, open_window: Opening, away: Callable[[bool], None]
 ) -> None:
     desk.file("The first ticket")
-    page = open_window(address)
+    windows = [open_window(address) for address in PAGES]
     away(True)
-    expect(page.get_by_text("The database cannot be reached right now.").first).to_be_visible()
+    for page in windows:
+        expect(page.get_by_text("The database cannot be reached right now.").first).to_be_visible()
     away(False)
-    expect(page.get_by_text("The database cannot be reached right now.")).to_have_count(0)
-    settle(page)
-    assert desk.api.get("/health/ready").status_code == 200
+    for page in windows:
+        expect(page.get_by_text("The database cannot be reached right now.")).to_have_count(0)
+        settle(page)
 
 
 # Finding and changing
@@ -517,41 +517,30 @@ def test_titles_show_as_the_characters_they_consist_of_in_the_newest_list(desk: 
     assert shown == [f"#{number} {title}" for number, title in enumerate(HOSTILE, 1)]
 
 
-def test_texts_show_as_the_characters_they_consist_of_beside_the_table(desk: Desk, open_window: Opening) -> None:
-    for hostile in HOSTILE:
-        desk.file(hostile, f"{hostile}\n\n{hostile}")
-    page = open_window("/tickets?sort=Oldest first")
-    expect(cells(page)).to_have_text(HOSTILE)
-    shown = []
-    for row in range(len(HOSTILE)):
-        click_row(page, row)
-        expect(page.get_by_role("link", name=f"Open ticket #{row + 1} ")).to_be_visible()
-        settle(page)
-        shown.append([read(text) for text in page.get_by_test_id("stHtml").all()])
-    assert shown == [[hostile, f"{hostile}\n\n{hostile}"] for hostile in HOSTILE]
-
-
-def test_texts_show_as_the_characters_they_consist_of_on_the_ticket_s_own_page(
+def test_texts_show_as_the_characters_they_consist_of_beside_the_table_and_on_a_page_of_their_own(
     desk: Desk, open_window: Opening
 ) -> None:
     description = "\n\n".join(HOSTILE)
-    desk.file(HOSTILE[0], description)
-    page = open_window("/ticket?id=1")
-    expect(page.get_by_role("heading", name="History")).to_be_visible()
-    assert [read(text) for text in page.get_by_test_id("stHtml").all()] == [HOSTILE[0], description]
+    for hostile in HOSTILE:
+        desk.file(hostile, description)
+    page = open_window("/tickets?sort=Oldest first")
+    expect(cells(page)).to_have_text(HOSTILE)
+    for row in (0, 6):
+        click_row(page, row)
+        expect(page.get_by_role("link", name=f"Open ticket #{row + 1} ")).to_be_visible()
+        settle(page)
+        assert [read(text) for text in page.get_by_test_id("stHtml").all()] == [HOSTILE[row], description]
+    page.goto("/ticket?id=8")
+    expect(page.get_by_test_id("stHtml")).to_have_count(2)
+    assert [read(text) for text in page.get_by_test_id("stHtml").all()] == [HOSTILE[7], description]
 
 
 def test_what_is_searched_shows_as_it_is_in_what_the_figures_are_about(desk: Desk, open_window: Opening) -> None:
     desk.file()
-    page = open_window("/stats")
+    searched = "  ".join(HOSTILE)
+    page = open_window(f"/stats?search={quote(searched)}")
     about = page.get_by_text("Figures for")
-    expect(about).to_be_visible()
-    shown = []
-    for number, hostile in enumerate(HOSTILE):
-        page.get_by_role("searchbox").fill(f"{number} {hostile}")
-        expect(about).to_contain_text(f"containing “{number} ")
-        shown.append(read(about))
-    assert shown == [f"Figures for all tickets containing “{number} {text}”" for number, text in enumerate(HOSTILE)]
+    assert read(about).split() == f"Figures for all tickets containing “{searched}”".split()
 
 
 def test_what_a_link_asks_for_in_vain_shows_as_it_is(desk: Desk, open_window: Opening) -> None:
@@ -564,14 +553,15 @@ def test_what_a_link_asks_for_in_vain_shows_as_it_is(desk: Desk, open_window: Op
     assert not [text for text in shown if "<<" in text]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1280, "light")])
 def test_no_page_is_wider_than_the_window_and_nothing_covers_its_buttons(
-    desk: Desk, open_window: Opening, theme: str, width: int
+    desk: Desk, open_window: Opening, width: int, theme: str
 ) -> None:
     desk.file("W" * 200, "m" * 2_500 + "\n" + "word " * 400)
-    for number in range(60):
-        desk.file(f"Ticket number {number} with a title of a usual length", category="technical")
+    desk.sql(
+        "insert into tickets (title, description, category, priority) select 'Ticket ' || n || ' with a usual title',"
+        " 'A description', 'technical', 'low' from generate_series(1, 60) n"
+    )
     page = open_window("/", viewport={"width": width, "height": 844}, color_scheme=theme)
     for address in (*PAGES, "/tickets?category=billing&status=open&search=word", "/ticket?id=999999", "/ticket"):
         page.goto(address)

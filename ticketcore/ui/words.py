@@ -31,6 +31,8 @@ STATUS_COLOURS = {
 }
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_REPLACED = re.compile(r"(?<=[:@])(?=\S)|(?<=www)(?=\.)|(?<=[-<>=~])(?=[-<>=~])", re.IGNORECASE)
+"""Where Streamlit turns text into emoji, icons, links and arrows even when it is escaped."""
 
 
 def label(value: enum.StrEnum | str) -> str:
@@ -39,8 +41,11 @@ def label(value: enum.StrEnum | str) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` escaped for a place that reads Markdown, so that it shows as the characters it consists of."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+    """`text` escaped for a place that reads Markdown, so that it shows as the characters it consists of.
+
+    Where escaping is not enough it holds a word joiner, U+2060, which nobody sees.
+    """
+    return _PUNCTUATION.sub(r"\\\1", _REPLACED.sub("\u2060", " ".join(text.split())))
 
 
 def complaint(field: str, message: str) -> str:
