@@ -167,7 +167,7 @@ def _unprivileged_account(folder: Path, binaries: Path) -> pwd.struct_passwd | N
 
 def _socket_folder(files: Path, account: pwd.struct_passwd | None) -> Path:
     """The folder of the socket: that of the files, or one under /tmp where their path is too long or odd."""
-    if len(os.fsencode(files)) <= SOCKET_PATH_LIMIT and re.fullmatch(r"[\w/.+-]+", str(files), re.ASCII):
+    if len(os.fsencode(files)) <= SOCKET_PATH_LIMIT and re.fullmatch(r"[\w/.-]+", str(files), re.ASCII):
         return files
     owner = account.pw_uid if account else os.geteuid()
     folder = Path(tempfile.gettempdir()) / f"ticket-desk-{hashlib.sha256(os.fsencode(files)).hexdigest()[:12]}"

@@ -92,6 +92,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(_utc)]
+StoredMoment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -169,9 +170,9 @@ class Ticket(BaseModel):
     category: Category
     priority: Priority
     status: Status
-    created_at: UtcDatetime
-    updated_at: UtcDatetime
-    resolved_at: UtcDatetime | None
+    created_at: StoredMoment
+    updated_at: StoredMoment
+    resolved_at: StoredMoment | None
     """When it last became resolved or closed; null while it is open or in progress."""
     version: int
     """1 when created, one more with every change."""
@@ -187,7 +188,7 @@ class Event(BaseModel):
 
     id: int
     ticket_id: int
-    at: UtcDatetime
+    at: StoredMoment
     actor: str | None
     source: str
     kind: str

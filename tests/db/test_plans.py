@@ -25,8 +25,7 @@ TRIGRAMS = "ix_tickets_title_description_trigrams"
 FILL = """
     insert into tickets (title, description, category, priority, status, created_at, resolved_at)
     select 'Ticket ' || n || ' ' || left(md5(n::text), 8),
-           'It fails since ' || left(md5((n * 7)::text), 12)
-               || case when mod(n, 1000) = 0 then ' xylophone' else '' end,
+           'It fails since ' || left(md5((n * 7)::text), 12),
            category::ticket_category, priority::ticket_priority, status::ticket_status,
            moment, case when status in ('resolved', 'closed') then moment end
     from generate_series(1, 50000) n,
@@ -35,6 +34,11 @@ FILL = """
         (array['medium', 'medium', 'low', 'high', 'critical'])[1 + mod(n / 6, 5)] as priority,
         (array['closed', 'closed', 'closed', 'closed', 'resolved', 'in_progress', 'open'])[1 + mod(n / 30, 7)] as status
     ) as ticket"""
+
+
+RARE = """
+    insert into tickets (title, description, category, priority)
+    values ('Noise', 'My xylophone is out of tune.', 'billing', 'low')"""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +50,8 @@ def crowd(server: str) -> Iterator[Database]:
         sql.exec_driver_sql("set synchronous_commit = on")  # or vacuum would not find the rows visible to everybody
         sql.exec_driver_sql(FILL)
         sql.exec_driver_sql("vacuum (analyze) tickets")
+        # Filed since: were its word among the samples of `analyze`, the planner might take it for a common one.
+        sql.exec_driver_sql(RARE)
     db = Database(server)
     yield db
     db.close()
@@ -134,7 +140,7 @@ def test_the_severest_tickets_come_from_the_facet_index(plan: Plan) -> None:
     assert not reads_the_table_whole(nodes)
 
 
-@pytest.mark.parametrize("term", ["xyl", "xylophone", "Ticket 49999", "a1b2c3"])
+@pytest.mark.parametrize("term", ["xyl", "xylophone", "Xylophone is out", "nothing like it"])
 @pytest.mark.parametrize("facets", [{}, {"category": ["billing"]}], ids=["everywhere", "in billing"])
 def test_a_search_of_three_characters_and_more_uses_the_trigram_index(
     plan: Plan, term: str, facets: dict[str, Any]
