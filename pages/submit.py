@@ -41,7 +41,7 @@ def dropdowns() -> None:
 
 with form:
     st.subheader("File a ticket")
-    if draft.filed:
+    if draft.filed and not any(map(draft.value, ("title", "description"))):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.success(plain(draft.filed), icon=":material/check_circle:", width=320)
             st.page_link(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+import anyio
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -36,6 +37,8 @@ from ticketcore.models import (
 log = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
+PATIENCE = 3
+"""Seconds after which a database that neither answers nor refuses counts as away."""
 
 
 class ListQuery(TicketFilter):
@@ -132,10 +135,11 @@ def build(current: Callable[[], Desk]) -> FastAPI:
         return {"status": "live"}
 
     @api.get("/health/ready/", summary="The database answers")
-    def ready(desk: here) -> dict[str, str]:
-        if not desk.db.is_ready():
-            raise DatabaseUnavailable
-        return {"status": "ready"}
+    async def ready(desk: here) -> dict[str, str]:
+        with anyio.move_on_after(PATIENCE):
+            if await anyio.to_thread.run_sync(desk.db.is_ready, abandon_on_cancel=True):
+                return {"status": "ready"}
+        raise DatabaseUnavailable
 
     @api.get("/", include_in_schema=False)
     async def start(request: Request) -> RedirectResponse:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from ticketcore.models import SEARCH_LENGTH, Category, Priority, Status, UtcDatetime, storable
@@ -60,11 +60,13 @@ class TicketFilter(BaseModel):
     created_to: Annotated[UtcDatetime | None, BeforeValidator(_none_if_blank)] = None
     """The creation time at which the range ends, not included."""
 
-    @model_validator(mode="after")
-    def _range_runs_forward(self) -> "TicketFilter":
-        if self.created_from and self.created_to and self.created_from >= self.created_to:
-            raise ValueError("created_from must be before created_to")
-        return self
+    @field_validator("created_to")
+    @classmethod
+    def _range_runs_forward(cls, end: datetime | None, others: ValidationInfo) -> datetime | None:
+        begin = others.data.get("created_from")
+        if begin and end and begin >= end:
+            raise ValueError("must be after created_from")
+        return end
 
     def where(self) -> list[sa.ColumnElement[bool]]:
         """The SQL conditions on `tickets`, all of which must hold."""

@@ -212,11 +212,11 @@ def parse(model: type[Model], values: Mapping[str, Any]) -> Model:
 def faults(errors: Any, *, outer: int = 0) -> dict[str, str]:
     """Pydantic's error list as field → message, without the first `outer` parts of each place.
 
-    The parts of a nested place are joined by dots; a fault of the whole is that of `body`.
+    A value's place in a list or a text is no part of its name; a fault of the whole is that of `body`.
     """
     messages: dict[str, str] = {}
     for error in errors:
-        place = ".".join(str(part) for part in error["loc"][outer:] if error["type"] != "json_invalid") or "body"
+        place = ".".join(part for part in error["loc"][outer:] if isinstance(part, str)) or "body"
         messages.setdefault(place, _message(error))
     return messages
 

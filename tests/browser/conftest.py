@@ -82,7 +82,10 @@ class Desk:
     def stop(self) -> None:
         """Ends the desk as a terminal or a container does, and sees to it that nothing of it is left."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(15)
+        try:
+            self.process.wait(15)
+        finally:
+            self.process.kill()
         assert not (self.folder / "postgres" / "postmaster.pid").exists(), "the embedded PostgreSQL was left behind"
 
     def kill(self) -> None:
@@ -134,8 +137,8 @@ def process() -> Iterator[tuple[Desk, Provider]]:
     provider = Provider(says(GOOD))
     with tempfile.TemporaryDirectory(prefix="desk-") as folder:
         desk = Desk(Path(folder), OPENAI_API_KEY="sk-for-tests", OPENAI_BASE_URL=provider.url, OPENAI_MODEL=MODEL)
-        desk.start()
         try:
+            desk.start()
             yield desk, provider
         finally:
             desk.stop()

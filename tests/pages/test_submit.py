@@ -174,6 +174,17 @@ def test_the_model_s_suggestion_fills_both_fields_names_the_model_and_is_stored_
     assert sql(SUGGESTED) == [("billing", "high", MODEL)]
 
 
+def test_a_suggestion_for_an_older_text_is_not_stored_with_the_text_that_replaced_it(
+    provider: Provider, sql: Sql
+) -> None:
+    at = write(visit())
+    until(at, lambda: not is_thinking(at))
+    field(at, "Description").set_value("The whole server is down.")
+    click(at, "Submit ticket")
+    assert sql("select description from tickets") == [("The whole server is down.",)]
+    assert sql(SUGGESTED) == [(None, None, None)]
+
+
 def test_the_model_reads_the_title_too(provider: Provider) -> None:
     at = write(visit(), "Invoice of June", "Charged twice.")
     until(at, lambda: not is_thinking(at))

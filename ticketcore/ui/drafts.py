@@ -62,8 +62,7 @@ class Draft:
             self.answer.cancel()
         self.text = text
         self.answer = desk.current().classifier.ask(text[1], text[0]) if text[1] else None
-        if not text[1]:
-            self.suggestion = None
+        self.suggestion = None
 
     def collect(self) -> None:
         """Takes the answer if it is there, and fills the dropdowns that the agent has not set."""
@@ -82,6 +81,8 @@ class Draft:
     def file(self) -> None:
         """Stores the ticket and begins a new draft; where that fails, the form keeps every character."""
         self.errors = {}
+        # What is clicked right after a change comes before `ask` has seen the change.
+        is_about_this = self.text == (self.value("title").strip(), self.value("description").strip())
         try:
             new = parse(NewTicket, {part: st.session_state.get(self.key(part)) for part in FIELDS})
             ticket = tickets.create(
@@ -89,7 +90,7 @@ class Draft:
                 new,
                 source=Source.DASHBOARD,
                 request_key=uuid.UUID(self.name),
-                suggestion=self.suggestion,
+                suggestion=self.suggestion if is_about_this else None,
             )
         except InvalidInput as error:
             self.errors = error.errors

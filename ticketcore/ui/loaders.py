@@ -23,13 +23,13 @@ FILTER_KEY: dict[str | type[Any], Callable[[Any], Any]] = {TicketFilter: lambda 
 
 
 def version() -> str:
-    """A text that differs whenever a ticket may have changed since.
+    """A text that differs whenever a ticket may have changed since, and on another day.
 
     Raises:
         DatabaseUnavailable: the database is away.
     """
     db = desk.current().db
-    return f"{id(db)} {db.snapshot()}"
+    return f"{id(db)} {_today()} {db.snapshot()}"
 
 
 def count(matching: TicketFilter, at: str) -> Count:
