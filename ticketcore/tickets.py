@@ -15,17 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from ticketcore.database import Database
 from ticketcore.errors import Conflict, InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import (
-    Category,
-    Event,
-    NewTicket,
-    Priority,
-    Source,
-    Status,
-    Suggestion,
-    Ticket,
-    TicketChanges,
-)
+from ticketcore.models import Category, Event, NewTicket, Priority, Source, Status, Suggestion, Ticket, TicketChanges
 from ticketcore.schema import ticket_events, tickets
 
 EXCERPT_LENGTH = 160
