@@ -227,11 +227,11 @@ def test_a_request_past_the_deadline_is_cut_off_and_leaves_no_thread_behind(
 ) -> None:
     before = threads()
     provider.behaves(says(GOOD), behaviour)
-    classifier = make(SUGGESTION_TIMEOUT="0.5")
+    classifier = make(SUGGESTION_TIMEOUT="1.5")
     classifier.suggest(TEXT)
     with_its_own = threads()
     classifier.suggest(TEXT)
-    assert provider.left.wait(2)
+    assert provider.left.wait(10)
     assert settles_at(with_its_own)
     classifier.close()
     assert threads() <= before
@@ -250,7 +250,7 @@ def test_cancelling_ends_the_request(make: Making, provider: Provider) -> None:
     while not provider.requests:
         time.sleep(0.01)
     assert future.cancel()
-    assert provider.left.wait(2)
+    assert provider.left.wait(10)
     with pytest.raises(CancelledError):
         future.result()
 
@@ -490,7 +490,7 @@ def test_a_cancelled_trial_leaves_the_trial_to_the_next(make: Making, provider: 
     while len(provider.requests) < 4:
         time.sleep(0.01)
     trial.cancel()
-    assert provider.left.wait(2)
+    assert provider.left.wait(10)
     assert not classifier.suggest(TEXT).is_default
 
 
