@@ -5,6 +5,7 @@ Run by `streamlit run app.py`. Starting waits for the database and migrates it, 
 
 import logging
 import os
+import re
 import resource
 import sys
 from collections.abc import AsyncIterator
@@ -14,7 +15,9 @@ import altair  # noqa: F401 - imported here once, or the first visitor waits 0.7
 import anyio
 import pandas  # noqa: F401 - as altair
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketcore import api, desk
 from ticketcore.errors import StartUpError
@@ -44,4 +47,41 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     await anyio.to_thread.run_sync(desk.stop)
 
 
-app = st.App("pages/main.py", lifespan=lifespan, routes=[Mount("/api", api.build(desk.current))])
+class WholeText:
+    """Lets a form with half a surrogate pair, as a cut emoji leaves it, reach the desk: its place is taken by U+FFFD.
+
+    Otherwise protobuf refuses the whole message, the page reconnects and sends it again, for ever.
+    """
+
+    HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+    WHOLE = "\ufffd".encode()  # three bytes as well, so the lengths in the message still fit
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def mended() -> Message:
+            message = await receive()
+            if sent := message.get("bytes"):
+                message = {**message, "bytes": self.HALF.sub(self.WHOLE, sent)}
+            return message
+
+        await self.app(scope, mended if scope["type"] == "websocket" else receive, send)
+
+
+def apologise(error: BaseException) -> bool:
+    """Says kindly that a page failed, and logs why; nothing else is shown."""
+    logging.getLogger(__name__).error("a page failed", exc_info=error)
+    st.error(
+        "The desk failed to show this; the failure was logged. Reload the page to try again.", icon=":material/error:"
+    )
+    return True
+
+
+app = st.App(
+    "pages/main.py",
+    lifespan=lifespan,
+    routes=[Mount("/api", api.build(desk.current))],
+    middleware=[Middleware(WholeText)],
+    on_script_error=apologise,
+)

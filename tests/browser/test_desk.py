@@ -186,6 +186,23 @@ def test_a_long_title_that_is_pasted_is_not_swallowed(page: Page) -> None:
     assert len(page.get_by_label("Title").input_value()) >= 200
 
 
+@pytest.mark.parametrize("field", ["Title", "Description"])
+def test_half_an_emoji_does_not_cut_the_page_off(desk: Desk, page: Page, field: str) -> None:
+    write(page)
+    page.get_by_label(field).focus()
+    page.get_by_label(field).evaluate(
+        """field => {
+            const prototype = Object.getPrototypeOf(field);
+            Object.getOwnPropertyDescriptor(prototype, "value").set.call(field, "half \\ud83c an emoji");
+            field.dispatchEvent(new Event("input", {bubbles: true}));
+        }"""
+    )
+    submit(page)
+    expect_filed(page, 1)
+    (ticket,) = desk.tickets()
+    assert "half \ufffd an emoji" in (ticket["title"], ticket["description"])
+
+
 def test_a_text_survives_a_look_at_the_other_pages(page: Page, provider: Provider) -> None:
     write(page)
     expect(page.get_by_text(f"Suggested by {MODEL}")).to_have_count(2)
