@@ -58,7 +58,7 @@ def test_the_models_suggestion_is_the_answer_and_carries_no_note(asking: TestCli
 def test_a_model_that_does_not_help_gives_the_default_and_a_note(
     asking: TestClient, provider: Provider, answer: object
 ) -> None:
-    provider.behaves(answer)  # type: ignore[arg-type]
+    provider.behaves(answer)
     found = asking.post(CLASSIFY, json=QUESTION)
     assert found.status_code == 200
     assert (found.json()["suggested_category"], found.json()["suggested_priority"]) == ("general", "medium")

@@ -91,13 +91,13 @@ def operations(db: database.Database, sql: Any) -> Iterator[tuple[str, Callable[
     for name, (matching, where) in filters.items():
         yield (
             f"newest 50, {name}",
-            lambda matching=matching: tickets.summaries(db, matching, sort=Sort.NEWEST, limit=50),  # type: ignore[misc]
+            lambda matching=matching: tickets.summaries(db, matching, sort=Sort.NEWEST, limit=50),
             by_hand(f"{LIST} where {where} {NEWEST}"),
         )
         cap = " limit 10001" if matching.search else ""
         yield (
             f"count, {name}",
-            lambda matching=matching: tickets.count(db, matching),  # type: ignore[misc]
+            lambda matching=matching: tickets.count(db, matching),
             by_hand(f"select count(*) from (select 1 from tickets where {where}{cap}) as found"),
         )
     yield (

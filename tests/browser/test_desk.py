@@ -581,7 +581,7 @@ def test_what_a_link_asks_for_in_vain_shows_as_it_is(desk: Desk, open_window: Op
     alerts = page.get_by_test_id("stAlert").get_by_test_id("stMarkdownContainer")
     expect(alerts).to_have_count(len(HOSTILE))
     shown = [read(alert) for alert in alerts.all()]
-    assert [re.search("“(.*)”(.*)", text, re.DOTALL)[1] for text in shown] == HOSTILE  # type: ignore[index]
+    assert [re.search("“(.*)”(.*)", text, re.DOTALL)[1] for text in shown] == HOSTILE
     assert not [text for text in shown if "<<" in text]
 
 

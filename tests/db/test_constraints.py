@@ -35,7 +35,7 @@ def refusal(sql: sa.Connection, attempt: str) -> str | None:
     try:
         sql.exec_driver_sql(attempt)
     except DBAPIError as error:
-        return str(error.orig.pgcode)  # type: ignore[union-attr]
+        return str(error.orig.pgcode)
     return None
 
 

@@ -138,7 +138,7 @@ database.migrate(sys.argv[1])
 def test_four_processes_started_at_once_on_an_empty_database_all_come_up(place: str, bare: sa.Connection) -> None:
     command = [sys.executable, "-c", START, place]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    desks = [subprocess.Popen(command, cwd=ROOT, text=True, **pipes) for _ in range(4)]  # type: ignore[call-overload]
+    desks = [subprocess.Popen(command, cwd=ROOT, text=True, **pipes) for _ in range(4)]
     for desk in desks:
         assert desk.stdout.readline() == "ready\n"
     for desk in desks:

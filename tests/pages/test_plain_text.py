@@ -58,7 +58,7 @@ def assert_plain(at: AppTest) -> None:
         (node.type, inside)
         for node in nodes(at)
         if isinstance(getattr(node, "proto", None), Message)
-        for text in strings(node.proto)  # type: ignore[attr-defined]
+        for text in strings(node.proto)
         for inside in re.findall(r"QQ(.*?)QQ", text, re.DOTALL)
     ]
     assert found

@@ -37,7 +37,7 @@ def faults(**values: Any) -> dict[str, str]:
 
 moments = st.datetimes(
     datetime(1950, 1, 1),  # noqa: DTZ001 - the zone is drawn
-    datetime(2100, 1, 1),  # noqa: DTZ001
+    datetime(2100, 1, 1),  # noqa: DTZ001 - as above
     timezones=st.sampled_from([UTC, ZoneInfo("Asia/Kathmandu")]),
 )
 

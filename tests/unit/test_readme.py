@@ -39,6 +39,6 @@ def test_every_file_that_the_readme_links_to_is_there_and_small() -> None:
 def test_the_readme_names_every_call_of_the_api() -> None:
     from ticketcore.api import build
 
-    paths = build(lambda: None).openapi()["paths"]  # type: ignore[arg-type, return-value]  # no call is made
+    paths = build(lambda: None).openapi()["paths"]
     for path in paths:
         assert f"/api{path.removesuffix('/')}".replace("{ticket_id}", "{id}") in README

@@ -123,4 +123,4 @@ def test_secrets_do_not_show_wherever_settings_are_printed() -> None:
 def test_settings_do_not_change_once_read() -> None:
     chosen = settings.read({})
     with pytest.raises(ValidationError, match="frozen"):
-        chosen.openai_model = "another"  # type: ignore[misc]
+        chosen.openai_model = "another"
