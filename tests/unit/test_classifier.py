@@ -29,7 +29,7 @@ from tests.unit.provider import (
     says,
 )
 from ticketcore import settings
-from ticketcore.classifier import READ_LENGTH, Classifier
+from ticketcore.classifier import READ_LENGTH, Circuit, Classifier
 from ticketcore.models import Category, Priority, Suggestion
 from ticketcore.prompt import PROMPT
 
@@ -588,3 +588,13 @@ def test_property_16_the_models_own_choice_is_kept_exactly_when_it_is_inside_the
         assert (suggestion.category, suggestion.priority, suggestion.is_default) == (category, priority, False)
     else:
         assert_default(suggestion, "the model's answer was not usable")
+
+
+def test_giving_up_a_question_does_not_end_the_pause_of_a_model_that_is_down() -> None:
+    now = 100.0
+    circuit = Circuit(lambda: now)
+    assert circuit.lets_through()
+    for _ in range(3):
+        circuit.record(failed=True)
+    circuit.forget()  # a question that went out before the model was found to be down
+    assert not circuit.lets_through()
