@@ -19,10 +19,12 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ticketcore import api, desk
+from ticketcore import api, desk, journal
 from ticketcore.errors import StartUpError
 
-logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+handler = logging.StreamHandler()
+handler.setFormatter(journal.Logfmt())
+logging.basicConfig(level=logging.INFO, handlers=[handler])
 for talkative in ("alembic", "httpx", "httpx2", "openai"):
     logging.getLogger(talkative).setLevel(logging.WARNING)
 
@@ -69,6 +71,21 @@ class WholeText:
         await self.app(scope, mended if scope["type"] == "websocket" else receive, send)
 
 
+class AsItIs:
+    """Sends exports without compression: at a million tickets it would take longer than everything else together.
+
+    Streamlit compresses whatever is asked for with `Accept-Encoding`, so for exports nobody asks.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/api/tickets/export"):
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
+        await self.app(scope, receive, send)
+
+
 def apologise(error: BaseException) -> bool:
     """Says kindly that a page failed, and logs why; nothing else is shown."""
     logging.getLogger(__name__).error("a page failed", exc_info=error)
@@ -82,6 +99,6 @@ app = st.App(
     "pages/main.py",
     lifespan=lifespan,
     routes=[Mount("/api", api.build(desk.current))],
-    middleware=[Middleware(WholeText)],
+    middleware=[Middleware(WholeText), Middleware(AsItIs)],
     on_script_error=apologise,
 )

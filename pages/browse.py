@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ticketcore.ui import fields, loaders, table
+from ticketcore.ui import exporting, fields, loaders, table
 from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, rerun_when_changed, sort_box
 
 matching = filter_bar()
@@ -28,6 +28,7 @@ with guard():
             st.markdown(f"**{number}** {'ticket' if number.number == 1 else 'tickets'}", width="content")
             if matching.params():
                 st.button("Clear filter", icon=":material/filter_alt_off:", type="tertiary", on_click=clear_filter)
+            exporting.button(matching, sort)
         rows = st.container()
         pages = max(1, -(-number.number // loaders.PAGE_SIZE))
         page = loaders.page(matching, sort, min(st.pagination(pages, key="page", bind="query-params"), pages), at)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ticketcore.ui import exporting
 from ticketcore.ui.widgets import guard
 
 st.set_page_config(page_title="Ticket desk", page_icon="🎫", layout="wide")
@@ -29,6 +30,7 @@ if st.session_state.get("main_page") != page.url_path:  # what was said on one p
     st.session_state["main_page"] = page.url_path
     for said in ("browse_outcome", "ticket_outcome", "filter_unknown"):
         st.session_state.pop(said, None)
+    exporting.close()
 
 with guard():
     page.run()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from ticketcore import desk
 from ticketcore.filters import TicketFilter
-from ticketcore.ui import figures, loaders
+from ticketcore.ui import exporting, figures, loaders
 from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, rerun_when_changed
 from ticketcore.ui.words import plain
 
@@ -18,6 +18,8 @@ with guard():
     if not matching.params() and not loaders.overview(TicketFilter(), at).total_tickets:
         nothing_yet("Their number, their kinds and their rhythm will be shown here.")
     else:
-        st.caption(f"Figures for {plain(matching.describe(zone))}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"Figures for {plain(matching.describe(zone))}", width="stretch")
+            exporting.button(matching)
         figures.draw(matching, at, zone.key, st.context.theme.type or "light")
     rerun_when_changed(at)

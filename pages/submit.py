@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from ticketcore.models import DESCRIPTION_LENGTH, TITLE_LENGTH
 from ticketcore.ui import drafts, loaders
 from ticketcore.ui.widgets import guard
 from ticketcore.ui.words import complaint, label, moment, plain
+from ticketcore.validation import DESCRIPTION_LENGTH, TITLE_LENGTH
 
 draft = drafts.current()
 form, newest = st.columns([3, 2], gap="large")

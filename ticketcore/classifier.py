@@ -19,11 +19,13 @@ import openai
 from openai.types.shared_params import ResponseFormatJSONSchema
 from pydantic import AliasPath, BaseModel, Field, ValidationError
 
-from ticketcore.models import TITLE_LENGTH, Classification, Suggestion, default_suggestion
+from ticketcore.models import Classification, Suggestion, default_suggestion
 from ticketcore.prompt import PROMPT
 from ticketcore.settings import Settings
+from ticketcore.validation import TITLE_LENGTH
 
 OPENAI = "https://api.openai.com/v1"
+RETRIES = 1  # of a question, whether it was asked with a schema or without
 READ_LENGTH = 8_000  # characters of a description that the model is sent: what it is about shows long before
 AT_ONCE = 16  # questions under way; the others wait, and their waiting counts against the deadline
 
@@ -178,20 +180,25 @@ class Classifier:
 
     async def _answer(self, ticket: str) -> _Answer:
         """The model's answer, asked for with a schema unless the provider is known to know none."""
+        retries = RETRIES
         if self._knows_schema:
             try:
                 return await self._completion(ticket, RESPONSE_FORMAT)
             except openai.APIStatusError as error:
                 if error.status_code not in UNKNOWN_SCHEMA:
                     raise
-        answer = await self._completion(ticket, openai.omit)
+                retries = 0 if error.status_code >= 500 else RETRIES  # the client has tried those again already
+        answer = await self._completion(ticket, openai.omit, retries)
         self._knows_schema = False
         return answer
 
-    async def _completion(self, ticket: str, response_format: ResponseFormatJSONSchema | openai.Omit) -> _Answer:
+    async def _completion(
+        self, ticket: str, response_format: ResponseFormatJSONSchema | openai.Omit, retries: int = RETRIES
+    ) -> _Answer:
         self._client = self._client or _client(self._settings)
+        client = _of_no_account(self._client.with_options(max_retries=retries))
         # Neither temperature nor max_tokens: reasoning models refuse them.
-        response = await self._client.chat.completions.with_raw_response.create(
+        response = await client.chat.completions.with_raw_response.create(
             model=self.model,
             messages=[{"role": "system", "content": PROMPT}, {"role": "user", "content": ticket}],
             response_format=response_format,
@@ -203,7 +210,11 @@ def _client(settings: Settings) -> openai.AsyncOpenAI:
     """A client that takes key, address and account from the settings alone; proxies come from the environment."""
     key = settings.openai_api_key.get_secret_value().strip() if settings.openai_api_key else ""
     url = str(settings.openai_base_url or OPENAI)
-    client = openai.AsyncOpenAI(api_key=key, admin_api_key="", base_url=url, timeout=None, max_retries=1)
+    return openai.AsyncOpenAI(api_key=key, admin_api_key="", base_url=url, timeout=None)
+
+
+def _of_no_account(client: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
+    """`client` without the organization and project that openai takes from the environment, for each copy anew."""
     client.organization = client.project = None
     return client
 

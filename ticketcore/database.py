@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2.errors
@@ -20,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ticketcore.errors import DatabaseUnavailable, StartUpError
 from ticketcore.models import Source
+from ticketcore.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,11 @@ MIGRATION_LOCK = 7_355_608
 """The advisory lock under which the desk migrates; any number, the same in every process."""
 
 STATEMENT_TIMEOUT = "30s"
+SILENCE = 35.0
+"""Seconds after which a server that has not even cut a statement counts as away."""
+
+PING_SILENCE = 3.0
+"""Seconds in which a connection from the pool has to show that it is alive."""
 
 _AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.ReadOnlySqlTransaction)
 
@@ -55,6 +62,36 @@ class Database:
             },
         )
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._watchdog = Watchdog()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Sees to it that nobody waits for ever on a server that has fallen silent."""
+        dog = self._watchdog
+
+        ping = self._engine.dialect.do_ping
+
+        def limited_ping(driver: Any) -> bool:
+            dog.expect(driver, PING_SILENCE)
+            try:
+                return ping(driver)
+            finally:
+                dog.relax(driver)
+
+        self._engine.dialect.do_ping = limited_ping  # type: ignore[assignment]
+
+        def begins(connection: sa.Connection, *_: object) -> None:
+            if not (connection.invalidated or connection.get_execution_options().get("unlimited")):
+                dog.expect(connection.connection.driver_connection, SILENCE)
+
+        def ends(connection: sa.Connection, *_: object) -> None:
+            dog.relax(connection.connection.driver_connection)
+
+        for moment in ("before_cursor_execute", "commit", "rollback"):
+            sa.event.listen(self._engine, moment, begins)
+        sa.event.listen(self._engine, "after_cursor_execute", ends)
+        for moment in ("checkin", "invalidate", "close"):
+            sa.event.listen(self._engine, moment, lambda driver, *_: dog.relax(driver))
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -67,17 +104,40 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def write(self, source: Source, actor: str | None = None) -> Iterator[sa.Connection]:
+    def write(self, source: Source, actor: str | None = None, *, unlimited: bool = False) -> Iterator[sa.Connection]:
         """A transaction, committed when the block ends and rolled back when it raises.
 
-        What is written is recorded in the history as done by `actor` through `source`.
+        What is written is recorded in the history as done by `actor` through `source`. An `unlimited` one may
+        take as long as it takes: for loading, not for what somebody waits for.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached, or a statement ran over its time.
         """
         with _translated(), self._engine.begin() as connection:
+            if unlimited:
+                connection.execution_options(unlimited=True)
+                connection.execute(sa.text("set local statement_timeout = 0"))
             connection.execute(_SIGN, {"source": source.value, "actor": actor or ""})
             yield connection
+
+    def apart(self) -> Any:
+        """A driver connection outside the pool, in which a transaction only reads, and all of it from one snapshot.
+
+        For what is streamed at the pace of its reader. Whoever takes it closes it.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        try:
+            with _translated():
+                fairy = self._engine.raw_connection()
+            driver: Any = fairy.driver_connection
+            fairy.detach()
+            driver.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+        except psycopg2.Error as error:  # SQLAlchemy wraps no errors of raw connections
+            log.warning("the database is away: %s", type(error).__name__)
+            raise DatabaseUnavailable from None
+        return driver
 
     def is_ready(self) -> bool:
         """Whether a query is answered now."""
@@ -100,6 +160,7 @@ class Database:
     def close(self) -> None:
         """Closes every idle connection."""
         self._engine.dispose()
+        self._watchdog.close()
 
 
 _SIGN = sa.text("select set_config('desk.source', :source, true), set_config('desk.actor', :actor, true)")

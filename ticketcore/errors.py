@@ -46,7 +46,7 @@ class Conflict(TicketDeskError):
     """The ticket is no longer what the caller read, or the request key stands for another ticket."""
 
     status = 409
-    title = "Someone else was faster"
+    title = "This conflicts with what is there already"
 
     def __init__(self, message: str, current: object = None) -> None:
         self.current = current

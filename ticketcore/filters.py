@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from ticketcore.models import SEARCH_LENGTH, Category, Priority, Status, UtcDatetime, storable
+from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets
+from ticketcore.validation import SEARCH_LENGTH, UtcDatetime, storable
 
 
 class Sort(enum.StrEnum):
@@ -47,18 +48,32 @@ class TicketFilter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    category: Annotated[tuple[Category, ...], *_Several] = ()
-    priority: Annotated[tuple[Priority, ...], *_Several] = ()
-    status: Annotated[tuple[Status, ...], *_Several] = ()
+    category: Annotated[tuple[Category, ...], *_Several] = Field(
+        (), description="Any of these categories", examples=[["billing", "account"]]
+    )
+    priority: Annotated[tuple[Priority, ...], *_Several] = Field(
+        (), description="Any of these priorities", examples=[["high", "critical"]]
+    )
+    status: Annotated[tuple[Status, ...], *_Several] = Field(
+        (), description="Any of these statuses", examples=[["open", "in_progress"]]
+    )
     search: Annotated[
         Annotated[str, Field(max_length=SEARCH_LENGTH), AfterValidator(storable)] | None,
         BeforeValidator(_none_if_blank),
-    ] = None
-    """Found in the title or the description: any part of a word, case ignored, `%` and `_` taken literally."""
-    created_from: Annotated[UtcDatetime | None, BeforeValidator(_none_if_blank)] = None
-    """The earliest creation time, included."""
-    created_to: Annotated[UtcDatetime | None, BeforeValidator(_none_if_blank)] = None
-    """The creation time at which the range ends, not included."""
+    ] = Field(
+        None,
+        description="Found in the title or the description: any part of a word, case ignored, `%` and `_` taken "
+        "literally",
+        examples=["refund"],
+    )
+    created_from: Annotated[UtcDatetime | None, BeforeValidator(_none_if_blank)] = Field(
+        None, description="The earliest creation time, included", examples=["2026-05-01T00:00:00Z"]
+    )
+    created_to: Annotated[UtcDatetime | None, BeforeValidator(_none_if_blank)] = Field(
+        None,
+        description="The creation time at which the range ends, not included",
+        examples=["2026-06-01T00:00:00+02:00"],
+    )
 
     @field_validator("created_to")
     @classmethod

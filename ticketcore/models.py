@@ -1,23 +1,16 @@
 """What a ticket is: the enums, the models that check input, and the ones that answers are made of.
 
-Validation lives here, once: pages, API and imports all build these models through `parse`.
+Validation lives here and in `validation.py`, once: pages, API and imports all build these models through `parse`.
 The same rules stand as constraints in the database (`schema.py`), which is the last line of defence.
 """
 
 import enum
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from datetime import datetime
+from typing import Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from ticketcore.errors import InvalidInput
-
-TITLE_LENGTH = 200
-DESCRIPTION_LENGTH = 20_000
-SEARCH_LENGTH = 1_000
-LINE_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-"""The characters that end a line, as `str.splitlines` has them."""
+from ticketcore.validation import Description, PastMoment, StoredMoment, Title
 
 
 class Category(enum.StrEnum):
@@ -55,49 +48,6 @@ class Source(enum.StrEnum):
     IMPORT = "import"
 
 
-def storable(text: str) -> str:
-    """`text`, if PostgreSQL can store it: no NUL character and no half of a surrogate pair."""
-    if "\x00" in text:
-        raise ValueError("must not contain NUL characters")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("must not contain lone surrogates (broken Unicode)")
-    return text
-
-
-def _trimmed(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    text = storable(text).strip()
-    if not text:
-        raise ValueError("must not be blank")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if any(character in LINE_BREAKS for character in text):
-        raise ValueError("must be a single line")
-    return text
-
-
-Title = Annotated[
-    str, Field(strict=True, max_length=TITLE_LENGTH), AfterValidator(_one_line), BeforeValidator(_trimmed)
-]
-Description = Annotated[str, Field(strict=True, max_length=DESCRIPTION_LENGTH), BeforeValidator(_trimmed)]
-
-
-def _utc(moment: datetime) -> datetime:
-    if not 1900 <= moment.year <= 9000:  # far from where time zone arithmetic overflows
-        raise ValueError("must lie between the years 1900 and 9000")
-    return moment.astimezone(UTC)
-
-
-UtcDatetime = Annotated[AwareDatetime, AfterValidator(_utc)]
-StoredMoment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -105,21 +55,71 @@ class _Input(BaseModel):
 class NewTicket(_Input):
     """What is needed to file a ticket; texts are stored trimmed."""
 
-    title: Title = Field(examples=["Cannot log in since this morning"])
-    description: Description = Field(examples=["The page says my password is wrong, and the reset mail never comes."])
-    category: Category = Category.GENERAL
-    priority: Priority = Priority.MEDIUM
-    status: Status = Status.OPEN
+    title: Title = Field(description="What it is about, in one line", examples=["Cannot log in since this morning"])
+    description: Description = Field(
+        description="The whole story, in any number of lines",
+        examples=["The page says my password is wrong, and the reset mail never comes."],
+    )
+    category: Category = Field(Category.GENERAL, description="What it is about", examples=["account"])
+    priority: Priority = Field(Priority.MEDIUM, description="How urgent it is", examples=["high"])
+    status: Status = Field(Status.OPEN, description="Where it stands", examples=["open"])
+
+
+class ImportedTicket(NewTicket):
+    """A ticket from another system, which may bring its past and the suggestion it was filed under."""
+
+    created_at: PastMoment | None = None
+    """When it was filed; now, if not given."""
+    resolved_at: PastMoment | None = Field(None, validate_default=True)
+    """When it last became resolved or closed."""
+    suggested_category: Category | None = None
+    suggested_priority: Priority | None = None
+    suggestion_source: Title | None = Field(None, validate_default=True)
+
+    @field_validator("resolved_at")
+    @classmethod
+    def _fits_status_and_creation(cls, resolved_at: datetime | None, others: ValidationInfo) -> datetime | None:
+        if not {"status", "created_at"} <= others.data.keys():
+            return resolved_at  # one of them is bad itself
+        is_settled = others.data["status"] in (Status.RESOLVED, Status.CLOSED)
+        created_at = others.data["created_at"]
+        if resolved_at is None:
+            if is_settled and created_at:
+                raise ValueError("is required beside created_at when the ticket is resolved or closed")
+        elif not is_settled:
+            raise ValueError("must not be given unless the ticket is resolved or closed")
+        elif created_at is None:
+            raise ValueError("must not be given without created_at")
+        elif resolved_at < created_at:
+            raise ValueError("must not be before created_at")
+        return resolved_at
+
+    @field_validator("suggestion_source")
+    @classmethod
+    def _suggestion_is_whole(cls, source: str | None, others: ValidationInfo) -> str | None:
+        suggested = [others.data[name] for name in ("suggested_category", "suggested_priority") if name in others.data]
+        if any((value is None) != (source is None) for value in suggested):
+            raise ValueError("goes with suggested_category and suggested_priority: all three or none of them")
+        return source
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
 
 
 class TicketChanges(_Input):
     """The fields to change; one that is not named stays as it was, and none of them may be null."""
 
-    title: Title = Field(default="", examples=["Cannot log in"])
-    description: Description = Field(default="", examples=["The reset mail arrived now."])
-    category: Category = Category.GENERAL
-    priority: Priority = Priority.MEDIUM
-    status: Status = Status.OPEN
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    title: Title = Field(default="", description="What it is about, in one line", examples=["Cannot log in"])
+    description: Description = Field(
+        default="", description="The whole story, in any number of lines", examples=["The reset mail arrived now."]
+    )
+    category: Category = Field(Category.GENERAL, description="What it is about", examples=["account"])
+    priority: Priority = Field(Priority.MEDIUM, description="How urgent it is", examples=["high"])
+    status: Status = Field(Status.OPEN, description="Where it stands", examples=["resolved"])
 
     def named(self) -> dict[str, Any]:
         """The fields that were named, with their new values."""
@@ -164,21 +164,28 @@ class Ticket(BaseModel):
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
-    id: int = Field(examples=[42])
-    title: str
-    description: str
-    category: Category
-    priority: Priority
-    status: Status
-    created_at: StoredMoment
-    updated_at: StoredMoment
-    resolved_at: StoredMoment | None
-    """When it last became resolved or closed; null while it is open or in progress."""
-    version: int
-    """1 when created, one more with every change."""
-    suggested_category: Category | None
-    suggested_priority: Priority | None
-    suggestion_source: str | None
+    id: int = Field(description="Its number, given by the desk", examples=[42])
+    title: str = Field(description="What it is about, in one line", examples=["Cannot log in since this morning"])
+    description: str = Field(description="The whole story", examples=["The reset mail never comes."])
+    category: Category = Field(description="What it is about", examples=["account"])
+    priority: Priority = Field(description="How urgent it is", examples=["high"])
+    status: Status = Field(description="Where it stands", examples=["resolved"])
+    created_at: StoredMoment = Field(description="When it was filed", examples=["2026-11-23T19:12:27.036241Z"])
+    updated_at: StoredMoment = Field(description="When it was last changed", examples=["2026-11-23T20:40:03.511900Z"])
+    resolved_at: StoredMoment | None = Field(
+        description="When it last became resolved or closed; null while it is open or in progress",
+        examples=["2026-11-23T20:40:03.511900Z"],
+    )
+    version: int = Field(description="1 when created, one more with every change", examples=[3])
+    suggested_category: Category | None = Field(
+        description="The category that was suggested while it was written", examples=["account"]
+    )
+    suggested_priority: Priority | None = Field(
+        description="The priority that was suggested while it was written", examples=["medium"]
+    )
+    suggestion_source: str | None = Field(
+        description="The model that suggested them, or `default`; null if nothing did", examples=["gpt-4.1-mini"]
+    )
 
 
 class Event(BaseModel):
@@ -186,56 +193,14 @@ class Event(BaseModel):
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
-    id: int
-    ticket_id: int
-    at: StoredMoment
-    actor: str | None
-    source: str
-    kind: str
-    field: str
-    old_value: str | None
-    new_value: str | None
-
-
-def parse(model: type[Model], values: Mapping[str, Any]) -> Model:
-    """`values` as a `model`.
-
-    Raises:
-        InvalidInput: names every bad field, with a message for people.
-    """
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise InvalidInput(faults(error.errors())) from None
-
-
-def faults(errors: Any, *, outer: int = 0) -> dict[str, str]:
-    """Pydantic's error list as field → message, without the first `outer` parts of each place.
-
-    A value's place in a list or a text is no part of its name; a fault of the whole is that of `body`.
-    """
-    messages: dict[str, str] = {}
-    for error in errors:
-        place = ".".join(part for part in error["loc"][outer:] if isinstance(part, str)) or "body"
-        messages.setdefault(place, _message(error))
-    return messages
-
-
-def _message(error: Mapping[str, Any]) -> str:
-    context = error.get("ctx", {})
-    if error["type"] == "enum":
-        return "must be one of " + str(context["expected"]).replace(" or ", ", ").replace("'", "")
-    if error["type"] == "string_too_long":
-        return f"must be at most {context['max_length']:,} characters long"
-    if error["type"] == "value_error":
-        return str(error["msg"]).removeprefix("Value error, ")
-    return _PLAIN.get(error["type"]) or str(error["msg"])[:1].lower() + str(error["msg"])[1:]
-
-
-_PLAIN = {
-    "json_invalid": "is not valid JSON",
-    "missing": "is required",
-    "extra_forbidden": "is not a field that can be set",
-    "string_type": "must be a text",
-    "string_unicode": "must not contain lone surrogates (broken Unicode)",
-}
+    id: int = Field(description="Its number among all entries, increasing", examples=[1042])
+    ticket_id: int = Field(description="The ticket's number", examples=[42])
+    at: StoredMoment = Field(description="When it happened", examples=["2026-11-23T20:40:03.511900Z"])
+    actor: str | None = Field(description="Who did it, where that is known", examples=["Amara Okafor"])
+    source: str = Field(
+        description="The door: `dashboard`, `api`, `import`, or `sql` for the database itself", examples=["api"]
+    )
+    kind: str = Field(description="`created` or `changed`", examples=["changed"])
+    field: str = Field(description="The field that was changed; `status` for a creation", examples=["status"])
+    old_value: str | None = Field(description="What it was; null for a creation", examples=["open"])
+    new_value: str | None = Field(description="What it became", examples=["resolved"])

@@ -24,7 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from ticketcore.models import DESCRIPTION_LENGTH, LINE_BREAKS, TITLE_LENGTH, Category, Priority, Status
+from ticketcore.models import Category, Priority, Status
+from ticketcore.validation import DESCRIPTION_LENGTH, LINE_BREAKS, TITLE_LENGTH
 
 WHITESPACE = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
 """Every character that `str.strip` takes away; PostgreSQL's `btrim` alone would only take spaces."""
@@ -71,6 +72,8 @@ tickets = Table(
     Column("suggested_priority", _priority),
     Column("suggestion_source", Text),
     Column("request_key", UUID, unique=True),
+    Column("request_digest", Text),
+    Column("changed_in", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
     CheckConstraint(f"char_length(title) between 1 and {TITLE_LENGTH}", name="title_length"),
     CheckConstraint(f"title = btrim(title, {quoted(WHITESPACE)})", name="title_trimmed"),
     CheckConstraint(f"title = translate(title, {quoted(LINE_BREAKS)}, '')", name="title_one_line"),
@@ -83,7 +86,10 @@ tickets = Table(
         name="suggestion_whole",
     ),
 )
-"""One row a ticket. `id` is assigned by the database alone; times are `timestamptz`."""
+"""One row a ticket. `id` is assigned by the database alone; times are `timestamptz`.
+
+`request_key` and `request_digest` tell a repeated request from a new one; `changed_in` is the number of the
+transaction that changed the ticket last, by which the changes can be followed."""
 
 newest_first = Index(None, tickets.c.created_at.desc(), tickets.c.id.desc())
 """Answers the unfiltered list, in both directions."""
@@ -107,6 +113,9 @@ trigrams = Index(
 )
 """Answers substring search of three characters and more."""
 
+order_of_changes = Index(None, tickets.c.changed_in, tickets.c.id)
+"""Answers what changed since."""
+
 ticket_events = Table(
     "ticket_events",
     metadata,
@@ -127,3 +136,9 @@ ticket_events = Table(
 so the entries with `field = 'status'` are the whole life of a ticket. A ticket with a history cannot be deleted."""
 
 history_of_ticket = Index(None, ticket_events.c.ticket_id, ticket_events.c.id)
+
+IS_REOPENING = text("field = 'status' and old_value in ('resolved', 'closed') and new_value in ('open', 'in_progress')")
+"""Whether an entry of the history says that work began again on a ticket that was resolved or closed."""
+
+reopened = Index("ix_ticket_events_reopened", ticket_events.c.ticket_id, postgresql_where=IS_REOPENING)
+"""Answers which tickets were ever taken up again after they had been resolved or closed."""

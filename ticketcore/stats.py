@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
@@ -22,14 +22,23 @@ class Overview(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    total_tickets: int
-    open_tickets: int
-    """Tickets whose status is `open`."""
-    avg_tickets_per_day: float
-    """Total ÷ days from the first ticket's day to today, both counted; one decimal; 0 for no tickets."""
-    priority_breakdown: dict[Priority, int]
-    category_breakdown: dict[Category, int]
-    status_breakdown: dict[Status, int]
+    total_tickets: int = Field(description="All that match", examples=[2001])
+    open_tickets: int = Field(description="Those whose status is `open`", examples=[54])
+    avg_tickets_per_day: float = Field(
+        description="Total ÷ days from the first ticket's day to today, both counted; one decimal; 0 for no tickets",
+        examples=[5.5],
+    )
+    priority_breakdown: dict[Priority, int] = Field(
+        description="How many have each priority", examples=[{"low": 501, "medium": 946, "high": 429, "critical": 125}]
+    )
+    category_breakdown: dict[Category, int] = Field(
+        description="How many have each category",
+        examples=[{"billing": 387, "technical": 784, "account": 577, "general": 253}],
+    )
+    status_breakdown: dict[Status, int] = Field(
+        description="How many have each status",
+        examples=[{"open": 54, "in_progress": 48, "resolved": 162, "closed": 1737}],
+    )
 
 
 def overview(db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: datetime) -> Overview:

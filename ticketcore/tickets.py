@@ -23,7 +23,7 @@ COUNT_CAP = 10_000
 PROBE_DEPTH = 1_000
 """How deep a page may lie for one probe per cell to be cheaper than one walk: 64 cells × 1,000 entries at the most."""
 
-_columns = [column for column in tickets.c if column.name != "request_key"]
+_columns = [column for column in tickets.c if column.name in Ticket.model_fields]
 _largest_id = 2**63 - 1
 
 
@@ -58,18 +58,19 @@ def create(
     source: Source,
     actor: str | None = None,
     request_key: uuid.UUID | None = None,
+    request_digest: str | None = None,
     suggestion: Suggestion | None = None,
 ) -> Ticket:
     """The ticket, stored when this returns.
 
-    A `request_key` stands for one submission: the same key with the same text returns the ticket that
-    is there already, as it is now.
+    A `request_key` stands for one submission: the same key with the same text, or the same `request_digest` where
+    one is given, returns the ticket that is there already, as it is now.
 
     Raises:
-        Conflict: the request key stands for a ticket with another text.
+        Conflict: the request key stands for a ticket with another text, or a request with another digest.
         DatabaseUnavailable: the database is away; with a request key it is safe to try again.
     """
-    values: dict[str, Any] = {**new.model_dump(), "request_key": request_key}
+    values: dict[str, Any] = {**new.model_dump(), "request_key": request_key, "request_digest": request_digest}
     if suggestion:
         values |= {
             "suggested_category": suggestion.category,
@@ -81,10 +82,12 @@ def create(
         row = connection.execute(statement.returning(*_columns)).one_or_none()
         if row is not None:
             return Ticket.model_validate(row)
-        earlier = sa.select(*_columns).where(tickets.c.request_key == request_key)
-        found = Ticket.model_validate(connection.execute(earlier).one())
-    if (found.title, found.description) != (new.title, new.description):
-        raise Conflict(f"This submission was already filed as ticket #{found.id}, with another text.", found)
+        earlier = sa.select(*_columns, tickets.c.request_digest).where(tickets.c.request_key == request_key)
+        row = connection.execute(earlier).one()
+    found = Ticket.model_validate(row)
+    texts = (found.title, found.description) == (new.title, new.description)
+    if not (texts if request_digest is None else request_digest == row.request_digest):
+        raise Conflict(f"This submission was already filed as ticket #{found.id}, with other content.", found)
     return found
 
 
@@ -147,7 +150,7 @@ def newest(db: Database, matching: TicketFilter, *, limit: int, after: int | Non
             raise InvalidInput({"after": f"there is no ticket #{after} to continue after"}) from None
         key = (ticket.created_at, ticket.id)
     places = _places(matching, Sort.NEWEST, limit=limit, after=key).subquery("place")
-    rows = sa.select(*_columns).join(places, places.c.id == tickets.c.id).order_by(*_order(Sort.NEWEST, places))
+    rows = sa.select(*_columns).join(places, places.c.id == tickets.c.id).order_by(*order(Sort.NEWEST, places))
     with db.read() as connection:
         return [Ticket.model_validate(row) for row in connection.execute(rows)]
 
@@ -168,7 +171,7 @@ def summaries(
             tickets.c.created_at,
         )
         .join(places, places.c.id == tickets.c.id)
-        .order_by(*_order(sort, places))
+        .order_by(*order(sort, places))
     )
     with db.read() as connection:
         return [Summary(**row) for row in connection.execute(rows).mappings()]
@@ -198,7 +201,8 @@ def history(db: Database, ticket_id: int) -> list[Event]:
         return [Event.model_validate(row) for row in connection.execute(rows)]
 
 
-def _order(sort: Sort, of: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+def order(sort: Sort, of: sa.FromClause = tickets) -> list[sa.ColumnElement[Any]]:
+    """What the tickets, or the rows of another source with the same columns, are sorted by."""
     match sort:
         case Sort.NEWEST:
             return [of.c.created_at.desc(), of.c.id.desc()]
@@ -222,7 +226,7 @@ def _places(
     by_cell = matching.has_facets or sort is Sort.SEVEREST
     if matching.search or not by_cell or offset + limit > PROBE_DEPTH:
         plain = sa.select(*keys).where(*matching.where(), *follows)
-        return plain.order_by(*_order(sort, tickets)).limit(limit).offset(offset)
+        return plain.order_by(*order(sort, tickets)).limit(limit).offset(offset)
     cell = matching.cells()
     within = Sort.OLDEST if sort is Sort.OLDEST else Sort.NEWEST
     probe = (
@@ -234,10 +238,10 @@ def _places(
             *matching.where_within_cell(),
             *follows,
         )
-        .order_by(*_order(within, tickets))
+        .order_by(*order(within, tickets))
         .limit(limit + offset)
         .correlate(cell)
         .lateral("probe")
     )
     merged = sa.select(probe.c.id, probe.c.created_at, probe.c.priority).select_from(cell.join(probe, sa.true()))
-    return merged.order_by(*_order(sort, probe)).limit(limit).offset(offset)
+    return merged.order_by(*order(sort, probe)).limit(limit).offset(offset)

@@ -217,10 +217,12 @@ def test_an_unknown_path_is_404(client: TestClient, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        *[(method, "/api/tickets/") for method in ("PUT", "DELETE", "PATCH")],
+        *[(method, "/api/tickets/") for method in ("PUT", "DELETE")],
         *[(method, "/api/tickets/1/") for method in ("PUT", "DELETE", "POST")],
-        *[(method, "/api/tickets/stats/") for method in ("POST", "DELETE")],
+        *[(method, "/api/tickets/stats/") for method in ("POST", "DELETE", "PATCH")],
         ("DELETE", "/api/tickets/classify"),
+        ("GET", "/api/tickets/classify/"),
+        ("POST", "/api/tickets/1/events/"),
         ("POST", "/api/health/ready"),
     ],
 )

@@ -86,6 +86,8 @@ words = st.sampled_from(
         "%",
         "\x00",
         "2026-05-01T00:00:00Z",
+        "true",
+        "title=title",
     ]
 )
 anything = st.recursive(
@@ -97,14 +99,41 @@ names = st.sampled_from(["title", "description", "category", "priority", "status
 bodies = st.one_of(
     st.dictionaries(st.one_of(names, names, st.text(max_size=8)), st.one_of(words, anything), max_size=6),
     st.fixed_dictionaries({"title": words, "description": words}, optional={"status": words, "category": words}),
+    st.fixed_dictionaries(
+        {"changes": st.dictionaries(names, words, max_size=2)},
+        optional={
+            "ids": st.lists(st.integers(), max_size=3),
+            "filter": st.dictionaries(names, st.lists(words, max_size=2)),
+        },
+    ),
     anything,
+)
+lines = st.lists(
+    st.one_of(st.lists(words, max_size=4).map(",".join), bodies.map(json.dumps), st.text(max_size=20)), max_size=5
+)
+files = st.one_of(
+    st.binary(max_size=60),
+    st.tuples(st.sampled_from(["", "title,description\n", "description,title,status\n"]), lines).map(
+        lambda file: (file[0] + "\n".join(file[1])).encode(errors="surrogatepass")
+    ),
 )
 queries = st.lists(
     st.tuples(
         st.one_of(
             st.sampled_from(
-                ["category", "priority", "status", "search", "created_from", "created_to", "limit", "after"]
+                [
+                    "category",
+                    "priority",
+                    "status",
+                    "search",
+                    "created_from",
+                    "created_to",
+                    "limit",
+                    "after",
+                    "updated_since",
+                ]
             ),
+            st.sampled_from(["skip_invalid", "map"]),
             st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
         ),
         st.one_of(words, st.text(st.characters(exclude_categories=["Cs"]), max_size=12)),
@@ -124,5 +153,7 @@ def test_whatever_is_sent_the_answer_is_one_that_the_document_announces(
     path = path.replace("{ticket_id}", quote(data.draw(numbers), safe=""))
     sent: dict[str, Any] = {}
     if "requestBody" in call:
-        sent = {"content": json.dumps(data.draw(bodies)), "headers": {"Content-Type": "application/json"}}
+        kind = data.draw(st.sampled_from(sorted(call["requestBody"]["content"])))
+        content = json.dumps(data.draw(bodies)) if kind == "application/json" else data.draw(files)
+        sent = {"content": content, "headers": {"Content-Type": kind}}
     check(document, call, client.request(method, f"/api{path}?{urlencode(data.draw(queries))}", **sent))

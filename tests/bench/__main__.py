@@ -1,6 +1,7 @@
 """`make bench`: each operation of ticketcore beside the hand-written SQL through psycopg2, in one run.
 
-Prints p50 and p95 in milliseconds and the ratio of the medians. TICKETS=1000000 for another size (100,000).
+Prints p50 and p95 in milliseconds and the ratio of the medians, and then the exports beside COPY.
+TICKETS=1000000 for another size (100,000).
 """
 
 import os
@@ -16,10 +17,12 @@ from zoneinfo import ZoneInfo
 
 import psycopg2
 
+from tests.bench import files
 from ticketcore import database, demo, stats, tickets
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import NewTicket, Source, TicketChanges, parse
+from ticketcore.models import NewTicket, Source, TicketChanges
+from ticketcore.validation import parse
 
 TICKETS = int(os.environ.get("TICKETS", "100000"))
 ZONE = ZoneInfo("Europe/Berlin")
@@ -121,4 +124,7 @@ with desk() as filled:
         mine, plain = milliseconds(ours, theirs)
         middle, base = statistics.median(mine), statistics.median(plain)
         print(f"| {label:26} | {middle:.2f} | {mine[int(0.95 * ROUNDS)]:.2f} | {base:.2f} | {middle / base:.2f} |")
+    print()
+    for line in files.report(filled, raw):
+        print(line, flush=True)
     raw.close()

@@ -1,11 +1,16 @@
 """The desk in a real browser, as agents and leads meet it."""
 
+import json
+import os
 import re
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
@@ -331,6 +336,17 @@ def test_every_page_says_that_the_database_is_away_and_comes_back_by_itself(
         settle(page)
 
 
+def test_a_database_that_was_killed_is_back_within_seconds_with_its_tickets(desk: Desk, open_window: Opening) -> None:
+    desk.file("Kept")
+    window = open_window("/tickets")
+    server = int((desk.folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(server, signal.SIGKILL)
+    until(lambda: desk.api.post("/tickets/", json={"title": "New", "description": "Filed"}).status_code == 201)
+    expect(window.get_by_text("2 tickets", exact=True)).to_be_visible()
+    expect(window.get_by_text("The database cannot be reached")).to_have_count(0)
+    assert [ticket["title"] for ticket in desk.tickets()] == ["Kept", "New"]
+
+
 # Finding and changing
 
 
@@ -654,6 +670,31 @@ def test_every_field_has_a_name_and_the_form_can_be_filed_with_the_keyboard_alon
     assert desk.ticket(1)["title"] == "Charged twice"
 
 
+def test_a_long_answer_of_the_api_is_compressed_for_whoever_asks_for_that(desk: Desk) -> None:
+    for number in range(5):
+        desk.file(f"No {number}", "It fails. " * 20 + "Again.")
+    plain, small = (
+        httpx.get(f"{desk.url}/api/tickets/", headers={"Accept-Encoding": kind}) for kind in ("identity", "gzip")
+    )
+    assert "content-encoding" not in plain.headers
+    assert small.headers["content-encoding"] == "gzip"
+    assert int(small.headers["content-length"]) < int(plain.headers["content-length"]) / 3
+    assert small.json() == plain.json()
+    for answer in (plain, small):
+        assert "accept-encoding" in answer.headers["vary"].lower()
+
+
+def test_the_desk_logs_each_request_in_one_line_of_pairs_without_what_was_searched_for(desk: Desk) -> None:
+    number = f"look-{time.monotonic_ns()}"
+    answer = desk.api.get("/tickets/?search=hunter2", headers={"X-Request-ID": number})
+    assert answer.headers["x-request-id"] == number
+    until(lambda: number in desk.log())
+    (line,) = [line for line in desk.log().splitlines() if number in line]
+    assert line.startswith("at=20")
+    assert f"request_id={number} method=GET path=/api/tickets/ status=200 ms=" in line
+    assert "hunter2" not in desk.log()
+
+
 def test_the_api_s_documentation_needs_nothing_from_the_internet(desk: Desk, chromium: Browser, watch: Watch) -> None:
     page = chromium.new_page(base_url=desk.url)
     watch.over(page)
@@ -661,3 +702,31 @@ def test_the_api_s_documentation_needs_nothing_from_the_internet(desk: Desk, chr
     expect(page.get_by_text("/tickets/stats").first).to_be_visible()
     page.close()
     assert not watch.faults
+
+
+# Taking tickets away
+
+
+def test_the_export_of_a_search_is_the_list_that_is_shown_and_the_page_says_how_far_it_is(
+    desk: Desk, open_window: Opening
+) -> None:
+    for number in range(60):
+        desk.file(f"=Invoice {number}", "wrong\nsum", category="billing" if number % 3 else "general")
+    window = open_window("/tickets?search=invoice&category=billing")
+    expect(window.get_by_text("40 tickets", exact=True)).to_be_visible()
+    window.get_by_role("button", name="Export").click()
+    window.get_by_role("radio", name="JSON Lines").click()
+    link = window.get_by_role("link", name="Download")
+    link.evaluate("link => link.removeAttribute('target')")  # its own window closes before a test can look into it
+    with window.expect_download() as begun:
+        link.click()
+    lines = [json.loads(line) for line in begun.value.path().read_text().splitlines()]
+    listed = desk.api.get("/tickets/?search=invoice&category=billing&limit=1000").json()
+    assert [(line["id"], line["title"]) for line in lines] == [(ticket["id"], ticket["title"]) for ticket in listed]
+    assert len(lines) == 40
+    expect(window.get_by_text("40 rows exported.")).to_be_visible()
+    desk.file("Meanwhile", "something is filed")
+    window.wait_for_timeout(4_000)  # the page has rerun by itself
+    expect(window.get_by_role("dialog")).to_be_visible()
+    window.get_by_role("button", name="Close").click()
+    expect(window.get_by_role("dialog")).to_have_count(0)

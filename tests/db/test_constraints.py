@@ -8,7 +8,8 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.oracle import CATEGORIES, LINE_BREAKS, PRIORITIES, STATUSES, WHITESPACE
 from ticketcore.errors import InvalidInput
-from ticketcore.models import NewTicket, parse
+from ticketcore.models import NewTicket
+from ticketcore.validation import parse
 
 pytestmark = pytest.mark.usefixtures("db")
 

@@ -3,12 +3,13 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -296,6 +297,71 @@ def test_a_stopped_server_is_an_absent_database_until_it_is_back(private: list[E
     private.append(EmbeddedServer(tmp_path / "desk", options=QUICK))
     assert db.is_ready()
     assert tickets.get(db, ticket.id) == ticket
+    db.close()
+
+
+@contextlib.contextmanager
+def silent(folder: Path) -> Iterator[None]:
+    """Every process of the server stands still meanwhile, as on a machine that hangs: nothing is refused or cut."""
+    postmaster = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
+    processes = [postmaster, *postmaster.children()]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+def test_a_server_that_falls_silent_is_an_absent_database_until_it_answers(
+    private: list[EmbeddedServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket stays open and nothing comes: without a limit of its own the desk would wait for ever."""
+    monkeypatch.setattr(database, "PING_SILENCE", 0.5)
+    monkeypatch.setattr(database, "SILENCE", 1.0)
+    database.migrate(private[0].url)
+    db = Database(private[0].url)
+    ticket = tickets.create(db, NEW, source=Source.API)
+    attempts: list[Callable[[], object]] = [
+        lambda: tickets.get(db, ticket.id),
+        lambda: tickets.create(db, NEW, source=Source.API),
+    ]
+    for attempt in attempts:
+        with silent(tmp_path / "desk"), pytest.raises(DatabaseUnavailable):
+            attempt()
+        assert tickets.get(db, ticket.id) == ticket  # at once, on a new connection
+    assert tickets.count(db, TicketFilter()).number == 1
+    db.close()
+
+
+@pytest.mark.parametrize("moment", ["statement", "commit"])
+def test_a_server_that_falls_silent_in_the_middle_is_an_absent_database(
+    private: list[EmbeddedServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr(database, "SILENCE", 1.0)
+    database.migrate(private[0].url)
+    db = Database(private[0].url)
+
+    def change(power: contextlib.ExitStack) -> None:
+        with db.write(Source.API) as connection:
+            write(connection)
+            power.enter_context(silent(tmp_path / "desk"))
+            if moment == "statement":
+                write(connection)
+
+    with contextlib.ExitStack() as power, pytest.raises(DatabaseUnavailable):
+        change(power)
+    assert tickets.count(db, TicketFilter()).number in (0, 1)  # whether a lost commit was stored, nobody can know
+    db.close()
+
+
+def test_an_unlimited_transaction_may_be_slower_than_any_limit(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "STATEMENT_TIMEOUT", "100ms")
+    monkeypatch.setattr(database, "SILENCE", 0.2)
+    db = Database(server)
+    with db.write(Source.IMPORT, unlimited=True) as connection:
+        assert connection.scalar(sa.text("select 42 from pg_sleep(1.5)")) == 42
     db.close()
 
 

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from ticketcore import demo
 from ticketcore.database import Database
-from ticketcore.models import NewTicket, parse
+from ticketcore.models import NewTicket
+from ticketcore.validation import parse
 
 NOW = datetime(2025, 6, 18, 11, 23, 45, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from ticketcore import database, desk, settings, tickets
 from ticketcore.database import Database
@@ -39,6 +40,16 @@ def test_a_desk_with_a_database_starts_no_server_of_its_own(server: str, db: Dat
     opened.close()
     assert not (tmp_path / "desk").exists()
     assert db.is_ready()
+
+
+def test_a_desk_that_opens_on_a_restored_dump_puts_its_changes_in_order(
+    server: str, db: Database, sql: sa.Connection
+) -> None:
+    ticket = tickets.create(db, NEW, source=Source.DASHBOARD)
+    sql.exec_driver_sql("update tickets set changed_in = 9000000000")
+    desk.open_desk(settings.read({"DATABASE_URL": server})).close()
+    assert sql.exec_driver_sql("select changed_in from tickets").scalars().all() == [0]
+    assert tickets.get(db, ticket.id) == ticket
 
 
 def test_a_desk_that_cannot_start_leaves_no_server_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

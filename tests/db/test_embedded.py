@@ -1,5 +1,6 @@
 """The embedded server keeps its tickets, is shared by several desks, outlives a crash, and starts wherever it lies."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -156,13 +157,60 @@ def kill(server: int) -> None:
     assert is_gone(server)
 
 
-def test_leaving_a_server_that_died_is_quiet(tmp_path: Path, start: Starting) -> None:
+def test_leaving_a_server_that_died_is_quiet(tmp_path: Path, start: Starting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "LOOK", 60)
     server = start(tmp_path / "desk")
     kill(process(tmp_path / "desk"))
     try:
         server.stop()
     finally:
         server._lock.close()
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(psycopg2.OperationalError):
+        return run(url, "select 42") == 42
+    return False
+
+
+def until(condition: Callable[[], bool], patience: float = 20) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_a_server_that_dies_under_its_desks_is_started_again_once_and_has_everything(
+    tmp_path: Path, start: Starting
+) -> None:
+    folder = tmp_path / "desk"
+    first, second = start(folder), start(folder)
+    run(first.url, "create table kept as select 42 as number")
+    for _ in range(2):
+        dead = process(folder)
+        kill(dead)
+        until(lambda: answers(first.url))
+        assert process(folder) != dead
+        assert run(first.url, "select number from kept") == 42
+    first.stop()
+    assert run(second.url, "select number from kept") == 42
+    revived = process(folder)
+    second.stop()
+    assert is_gone(revived)
+
+
+def test_a_server_that_cannot_be_started_again_is_tried_again_later(
+    tmp_path: Path, start: Starting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "LOOK", 0.1)
+    server = start(tmp_path / "desk")
+    configuration = tmp_path / "desk" / "postgres" / "postgresql.conf"
+    configuration.rename(configuration.with_suffix(".away"))
+    kill(process(tmp_path / "desk"))
+    time.sleep(1)
+    assert not answers(server.url)
+    configuration.with_suffix(".away").rename(configuration)
+    until(lambda: answers(server.url))
 
 
 def test_a_server_that_was_killed_comes_back_with_everything(tmp_path: Path, start: Starting) -> None:
@@ -173,6 +221,22 @@ def test_a_server_that_was_killed_comes_back_with_everything(tmp_path: Path, sta
         kill(process(folder))
         desk.kill()
     assert run(start(folder).url, "select number from kept") == 42
+
+
+def test_a_start_that_a_killed_desk_left_under_way_is_waited_for(
+    tmp_path: Path, start: Starting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = start(tmp_path / "desk")
+    run(first.url, "create table kept as select 42 as number")
+    seen: list[bool] = []
+
+    def answers_late(server: EmbeddedServer) -> bool:
+        seen.append(len(seen) > 3)
+        return seen[-1]
+
+    monkeypatch.setattr(EmbeddedServer, "_answers", answers_late)
+    assert run(start(tmp_path / "desk").url, "select number from kept") == 42
+    assert seen[-2:] == [False, True]
 
 
 def test_what_an_interrupted_first_start_left_behind_does_not_matter(tmp_path: Path, start: Starting) -> None:

@@ -9,16 +9,17 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import empty
-from ticketcore import database, stats, tickets
+from ticketcore import database, feed, stats, tickets
 from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import parse
+from ticketcore.validation import parse
 
 Nodes = list[dict[str, Any]]
 Plan = Callable[[Callable[[Database], object]], Nodes]
 
 NEWEST = "ix_tickets_created_at_id"
 FACETS = "ix_tickets_category_priority_status_created_at_id"
+CHANGES = "ix_tickets_changed_in_id"
 TRIGRAMS = "ix_tickets_title_description_trigrams"
 
 # Skewed as on a real desk: half of the tickets are technical, most of them closed. md5() varies the texts.
@@ -184,6 +185,20 @@ def test_the_figures_read_the_facet_index_and_not_the_table(plan: Plan, facets: 
     assert [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node] == [
         ("Index Only Scan", FACETS)
     ]
+
+
+@pytest.mark.parametrize("facets", [{}, {"category": ["billing"], "status": ["open"]}], ids=str)
+@pytest.mark.parametrize("changed_in", [0, 500])
+def test_changes_since_a_cursor_walk_the_index_of_changes_from_there(
+    crowd: Database, plan: Plan, facets: dict[str, Any], changed_in: int
+) -> None:
+    cluster = str(feed.since(crowd, "2999-01-01T00:00:00Z", condition(), limit=1).cursor).partition("-")[0]
+    place = feed.Cursor(cluster, changed_in, 25_000)
+    nodes = plan(lambda db: feed.since(db, str(place), condition(**facets), limit=100))
+    walks = [node for node in nodes if "Index Name" in node]
+    assert {node["Index Name"] for node in walks} == {CHANGES}
+    assert any("ROW(" in node["Index Cond"] for node in walks), "it begins at the cursor"
+    assert not reads_the_table_whole(nodes)
 
 
 def test_a_ticket_is_found_by_its_key(plan: Plan) -> None:

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from tests.oracle import put
-from ticketcore import stats, tickets
+from ticketcore import bulk, feed, stats, tickets
 from ticketcore.database import Database
 from ticketcore.errors import Conflict
 from ticketcore.filters import TicketFilter
-from ticketcore.models import NewTicket, Source, TicketChanges, parse
+from ticketcore.models import NewTicket, Source, TicketChanges
+from ticketcore.validation import parse
 
 NEW = NewTicket(title="Refund", description="I paid twice.")
 KEY = uuid.UUID("6f1c0c3e-8f0b-4f0e-9f57-0d3f0e1a2b3c")
@@ -35,6 +36,12 @@ BUDGETS: dict[str, tuple[int, Callable[[Database], object]]] = {
     "list a page": (1, lambda db: tickets.summaries(db, ALL, limit=50)),
     "list a filtered page": (1, lambda db: tickets.summaries(db, SOME, limit=50)),
     "list a later page": (1, lambda db: tickets.summaries(db, SOME, limit=50, offset=5_000)),
+    "follow the changes": (1, lambda db: feed.since(db, "2020-01-01T00:00:00Z", ALL, limit=1_000)),
+    "change many tickets": (
+        3,
+        lambda db: bulk.update(db, list(range(99)), TicketChanges(title="B"), source=Source.API),
+    ),
+    "change those that match": (3, lambda db: bulk.update(db, SOME, TicketChanges(title="B"), source=Source.API)),
     "list whole tickets": (1, lambda db: tickets.newest(db, ALL, limit=1_000)),
     "go on after a ticket": (2, lambda db: tickets.newest(db, ALL, limit=1_000, after=20)),
     "count": (1, lambda db: tickets.count(db, ALL)),
@@ -75,6 +82,10 @@ def test_a_refused_change_costs_one_more_look_at_the_ticket(
         (2, "POST", "/api/tickets/", {"title": "A", "description": "B"}),
         (1, "GET", "/api/tickets/1/", None),
         (2, "PATCH", "/api/tickets/1/", {"status": "closed"}),
+        (3, "PATCH", "/api/tickets/", {"ids": [1, 2, 3], "changes": {"status": "closed"}}),
+        (2, "GET", "/api/tickets/1/events/", None),
+        (1, "GET", "/api/tickets/?updated_since=2020-01-01T00:00:00Z", None),
+        (0, "GET", "/api/tickets/?updated_since=yesterday", None),
         (1, "GET", "/api/tickets/stats/", None),
         (0, "POST", "/api/tickets/classify/", {"description": "B"}),
         (0, "POST", "/api/tickets/", {"title": ""}),

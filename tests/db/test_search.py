@@ -10,7 +10,7 @@ from tests.oracle import LETTERS, in_order, lower, matching, put
 from ticketcore import tickets
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
-from ticketcore.models import parse
+from ticketcore.validation import parse
 
 LONG = "".join(chr(97 + (place * place + place // 7) % 26) for place in range(3_000))
 """3,000 letters in which no 1,000 repeat."""

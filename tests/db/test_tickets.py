@@ -17,17 +17,8 @@ from ticketcore import tickets
 from ticketcore.database import Database
 from ticketcore.errors import Conflict, InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import (
-    Category,
-    NewTicket,
-    Priority,
-    Source,
-    Status,
-    Suggestion,
-    Ticket,
-    TicketChanges,
-    parse,
-)
+from ticketcore.models import Category, NewTicket, Priority, Source, Status, Suggestion, Ticket, TicketChanges
+from ticketcore.validation import parse
 
 NEW = NewTicket(title="Refund", description="I paid twice.", category=Category.BILLING, priority=Priority.HIGH)
 SORTS = ("newest", "oldest", "severest")

@@ -1,11 +1,14 @@
 """One ticket on a page of its own: its text, its fields, its history, and changes that are never lost."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 
 from tests.pages.conftest import Filing, Sql, change, field, links, run, shows, texts, unescaped, values, visit
+from ticketcore import desk
 
 CHANGES = "select source, field, old_value, new_value from ticket_events where kind = 'changed' order by id"
 
@@ -120,12 +123,19 @@ def read_only(sql: Sql) -> Iterator[None]:
     sql("select pg_reload_conf()")
 
 
+def read_by_the_desk(statement: str) -> object:
+    with desk.current().db.read() as connection:
+        return connection.scalar(sa.text(statement))
+
+
 def test_a_choice_that_could_not_be_stored_is_said_and_does_not_stay_on_the_screen(
     ticket: str, sql: Sql, read_only: None
 ) -> None:
     at = visit("ticket.py", id=ticket)
     sql("alter system set default_transaction_read_only = on")
     sql("select pg_reload_conf()")
+    while read_by_the_desk("show default_transaction_read_only") != "on":  # the signal takes a moment
+        time.sleep(0.01)
     change(at, "Status", "closed")
     assert shows(at, "Status was not changed.")
     assert sql("select status from tickets") == [("open",)]

@@ -40,7 +40,8 @@ from ticketcore.database import Database
 from ticketcore.desk import Desk
 from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
-from ticketcore.models import NewTicket, Source, Ticket, TicketChanges, parse
+from ticketcore.models import NewTicket, Source, Ticket, TicketChanges
+from ticketcore.validation import parse
 
 # Fixtures last for all examples of a test, so each example begins by emptying the tables.
 lean = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -18,7 +18,7 @@ from ticketcore import stats
 from ticketcore.database import Database
 from ticketcore.errors import StartUpError
 from ticketcore.filters import TicketFilter
-from ticketcore.models import parse
+from ticketcore.validation import parse
 
 lean = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

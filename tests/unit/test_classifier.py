@@ -400,6 +400,18 @@ def test_a_provider_without_schemas_is_asked_for_plain_json_and_that_is_remember
     assert ["response_format" in request.body for request in provider.requests] == [False]
 
 
+def test_a_question_is_retried_once_even_where_it_is_asked_again_without_the_schema(
+    classifier: Classifier, provider: Provider
+) -> None:
+    provider.behaves(fails(501))
+    assert classifier.suggest(TEXT).is_default
+    assert ["response_format" in request.body for request in provider.requests] == [True, True, False]
+    provider.requests.clear()
+    provider.behaves(fails(400), fails(500))
+    assert classifier.suggest(TEXT).is_default
+    assert ["response_format" in request.body for request in provider.requests] == [True, False, False]
+
+
 def test_a_refused_question_does_not_end_the_use_of_the_schema(classifier: Classifier, provider: Provider) -> None:
     provider.behaves(fails(400), fails(400), says(GOOD))
     assert classifier.suggest(TEXT).is_default

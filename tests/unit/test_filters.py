@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.oracle import CATEGORIES, PRIORITIES, STATUSES
 from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
-from ticketcore.models import parse
+from ticketcore.validation import parse
 
 FACETS = {"category": CATEGORIES, "priority": PRIORITIES, "status": STATUSES}
 UTC_ZONE = ZoneInfo("UTC")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.oracle import CATEGORIES, LINE_BREAKS, PRIORITIES, STATUSES, WHITESPACE, trimmed
 from ticketcore.errors import InvalidInput
-from ticketcore.models import NewTicket, TicketChanges, parse
+from ticketcore.models import NewTicket, TicketChanges
+from ticketcore.validation import parse
 
 GOOD = {"title": "Cannot log in", "description": "The reset mail never comes."}
 MODELS = pytest.mark.parametrize("model", [NewTicket, TicketChanges])

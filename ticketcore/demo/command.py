@@ -4,10 +4,8 @@ import argparse
 import contextlib
 from datetime import datetime
 
-from ticketcore import database, demo, settings
-from ticketcore.database import Database
+from ticketcore import demo, desk, settings
 from ticketcore.demo.rhythm import YEAR
-from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import StartUpError
 
 
@@ -22,20 +20,10 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.tickets < 1:
         parser.error("--tickets must be at least 1")
     try:
-        desk = settings.read()
-        with contextlib.ExitStack() as closing:
-            if desk.database_url:
-                url = desk.database_url.get_secret_value()
-            else:
-                server = EmbeddedServer(desk.data_folder)
-                closing.callback(server.stop)
-                url = server.url
-            database.wait(url)
-            database.migrate(url)
-            db = Database(url)
-            closing.callback(db.close)
-            now = datetime.now(desk.timezone)
-            filed = demo.fill(db, chosen.tickets, seed=chosen.seed, now=now, timezone=desk.timezone)
+        with contextlib.closing(desk.open_desk(settings.read())) as opened:
+            timezone = opened.settings.timezone
+            now = datetime.now(timezone)
+            filed = demo.fill(opened.db, chosen.tickets, seed=chosen.seed, now=now, timezone=timezone)
     except StartUpError as error:
         raise SystemExit(str(error)) from None
     print(f"filed {filed:,} tickets from {now - YEAR:%Y-%m-%d} to {now:%Y-%m-%d}")  # noqa: T201 - a command answers

@@ -6,7 +6,8 @@ from functools import cache
 
 from ticketcore.demo.facts import Facts, day_and_month
 from ticketcore.demo.vocabulary import Topic, logs, phrases, phrases_by, topics
-from ticketcore.models import TITLE_LENGTH, Category, Priority
+from ticketcore.models import Category, Priority
+from ticketcore.validation import TITLE_LENGTH
 
 _URGENT = (Priority.HIGH, Priority.CRITICAL)
 _EASY = ("wish", "thanks")

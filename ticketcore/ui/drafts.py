@@ -13,7 +13,8 @@ import streamlit as st
 
 from ticketcore import desk, tickets
 from ticketcore.errors import Conflict, InvalidInput, TicketDeskError
-from ticketcore.models import Category, NewTicket, Priority, Source, Suggestion, parse
+from ticketcore.models import Category, NewTicket, Priority, Source, Suggestion
+from ticketcore.validation import parse
 
 FIELDS = ("title", "description", "category", "priority")
 DEFAULTS: dict[str, Category | Priority] = {"category": Category.GENERAL, "priority": Priority.MEDIUM}

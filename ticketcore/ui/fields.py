@@ -4,8 +4,9 @@ import streamlit as st
 
 from ticketcore import desk, tickets
 from ticketcore.errors import Conflict, NotFound, TicketDeskError
-from ticketcore.models import Category, Priority, Source, Status, Ticket, TicketChanges, parse
+from ticketcore.models import Category, Priority, Source, Status, Ticket, TicketChanges
 from ticketcore.ui.words import as_text, label, moment, plain
+from ticketcore.validation import parse
 
 FIELDS = (("status", Status), ("category", Category), ("priority", Priority))
 

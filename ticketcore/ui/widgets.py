@@ -11,9 +11,10 @@ import streamlit as st
 from ticketcore import desk
 from ticketcore.errors import DatabaseUnavailable, InvalidInput
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import Category, Priority, Status, parse
+from ticketcore.models import Category, Priority, Status
 from ticketcore.ui import loaders
 from ticketcore.ui.words import complaint, label, plain
+from ticketcore.validation import parse
 
 _FACETS: dict[str, type[enum.StrEnum]] = {"category": Category, "priority": Priority, "status": Status}
 _SORTS = {Sort.NEWEST: "Newest first", Sort.OLDEST: "Oldest first", Sort.SEVEREST: "Most severe first"}

@@ -1,0 +1,102 @@
+"""What happens to every request of the API before its route sees it, and to every answer after."""
+
+import logging
+import re
+import time
+import uuid
+
+import anyio
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ticketcore import journal
+from ticketcore.api.problems import apology
+
+log = logging.getLogger("ticketcore.api")
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+
+
+class Envelope:
+    """Gives every answer its headers and its line in the log, also the one to a request that failed.
+
+    The line names the path and never the query: what is searched for may be anybody's name.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+        async def enveloped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        token = journal.request_id.set(request_id)
+        try:
+            await self.app(scope, receive, enveloped)
+        except ClientDisconnect:
+            pass  # nobody is left to be answered
+        except Exception:  # whatever nobody foresaw: logged whole, and told kindly
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            if status:
+                raise  # the answer is under way; only breaking off the connection tells the client
+            await apology()(scope, receive, enveloped)
+        finally:
+            self._note(scope, status, (time.perf_counter() - began) * 1_000)
+            journal.request_id.reset(token)
+
+    def _note(self, scope: Scope, status: int, milliseconds: float) -> None:
+        method, path = scope["method"], scope["path"]
+        fields = {"method": method, "path": path, "status": status, "ms": f"{milliseconds:.1f}"}
+        log.info("%s %s %d", method, path, status, extra={"fields": fields})
+
+
+class HeadAsGet:
+    """Answers HEAD as it would answer GET, without the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        with anyio.CancelScope() as reading:
+
+            async def bodiless(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    await send(message)
+                elif message["type"] == "http.response.body" and not reading.cancel_called:
+                    await send({"type": "http.response.body", "body": b""})
+                    if message.get("more_body"):
+                        reading.cancel()  # nobody wants the rest of a stream
+
+            await self.app({**scope, "method": "GET"}, receive, bodiless)
+
+
+class TrailingSlash:
+    """Answers `/tickets` as `/tickets/`, without sending the client elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            last = scope["path"].rpartition("/")[2]
+            if last and "." not in last and last not in ("docs", "oauth2-redirect"):
+                scope = {**scope, "path": scope["path"] + "/"}
+        await self.app(scope, receive, send)

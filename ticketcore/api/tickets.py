@@ -1,0 +1,141 @@
+"""Routes for tickets: list, follow, file, read and change them, their history, and the figures."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field, ValidationInfo, field_validator
+
+from ticketcore import feed, stats, tickets
+from ticketcore.api.conditions import ETAG, NOT_MODIFIED, STALE, IfMatch, IfNoneMatch, etag, names, stale
+from ticketcore.api.problems import MISSING, Problem, Responses
+from ticketcore.api.repetition import IdempotencyKey, identity
+from ticketcore.api.sharing import ONE, Here, TicketId
+from ticketcore.errors import Conflict
+from ticketcore.filters import TicketFilter
+from ticketcore.models import Event, NewTicket, Source, Ticket, TicketChanges
+
+router = APIRouter(prefix="/tickets")
+
+LINK: dict[str, Any] = {
+    "Link": {
+        "description": 'Where to go on: `<…>; rel="next"`. Not there on the last page, but always with `updated_since`',
+        "schema": {"type": "string", "examples": ['</api/tickets/?limit=100&after=42>; rel="next"']},
+    }
+}
+LOCATION: dict[str, Any] = {
+    "Location": {"description": "The ticket", "schema": {"type": "string", "examples": ["/api/tickets/42/"]}}
+}
+LISTED: Responses = {200: {"headers": LINK}}
+FILED: Responses = {
+    201: {"headers": LOCATION | ETAG},
+    409: {"model": Problem, "description": "The `Idempotency-Key` stands for another ticket"},
+}
+SHOWN: Responses = {200: {"headers": ETAG}}
+MERGE: dict[str, Any] = {
+    "requestBody": {
+        "content": {"application/merge-patch+json": {"schema": {"$ref": "#/components/schemas/TicketChanges"}}}
+    }
+}
+
+
+class ListQuery(TicketFilter):
+    """The filter, how many tickets at the most, and where to go on."""
+
+    limit: int = Field(100, ge=1, le=1_000, description="At most this many tickets", examples=[50])
+    updated_since: str | None = Field(
+        None,
+        description="Tell what changed, oldest change first: since this time with its offset, or since the cursor in "
+        "the `Link` of the answer before. The filter applies to tickets as they are now",
+        examples=["2026-05-01T08:00:00Z", "6b05642676c2f286-1234-56"],
+    )
+    after: int | None = Field(
+        None,
+        description="Go on after the ticket with this id, as the `Link` header says; not with `updated_since`",
+        examples=[42],
+    )
+
+    @field_validator("after")
+    @classmethod
+    def _one_order(cls, after: int | None, others: ValidationInfo) -> int | None:
+        if after is not None and others.data.get("updated_since") is not None:
+            raise ValueError("cannot be combined with updated_since")
+        return after
+
+    def filter(self) -> TicketFilter:
+        return TicketFilter.model_validate(self.model_dump(exclude={"limit", "after", "updated_since"}))
+
+
+@router.get("/", summary="List tickets, newest first, or follow their changes", responses=LISTED)
+def list_tickets(
+    desk: Here, query: Annotated[ListQuery, Query()], request: Request, response: Response
+) -> list[Ticket]:
+    def lead_on(**place: object) -> None:
+        following = urlencode([*query.params(), *place.items(), ("limit", query.limit)])
+        response.headers["Link"] = f'<{request.url.path}?{following}>; rel="next"'
+
+    if query.updated_since is not None:
+        changes = feed.since(desk.db, query.updated_since, query.filter(), limit=query.limit)
+        lead_on(updated_since=changes.cursor)
+        return changes.tickets
+    found = tickets.newest(desk.db, query.filter(), limit=query.limit + 1, after=query.after)
+    shown = found[: query.limit]
+    if len(found) > query.limit:
+        lead_on(after=shown[-1].id)
+    return shown
+
+
+@router.post("/", status_code=201, summary="File a ticket", responses=FILED)
+def create_ticket(
+    desk: Here, new: NewTicket, request: Request, response: Response, idempotency_key: IdempotencyKey = None
+) -> Ticket:
+    ticket = tickets.create(desk.db, new, source=Source.API, **identity(idempotency_key, new))
+    response.headers["Location"] = f"{request.url.path}{ticket.id}/"
+    return _tagged(ticket, response)
+
+
+@router.get("/stats/", summary="The figures")
+def read_stats(desk: Here, matching: Annotated[TicketFilter, Query()]) -> stats.Overview:
+    return stats.overview(desk.db, matching, timezone=desk.settings.timezone, now=datetime.now(UTC))
+
+
+@router.get(ONE + "/", response_model=Ticket, responses=MISSING | SHOWN | NOT_MODIFIED, summary="Read a ticket")
+def read_ticket(desk: Here, ticket_id: TicketId, response: Response, if_none_match: IfNoneMatch) -> Ticket | Response:
+    ticket = tickets.get(desk.db, ticket_id)
+    if if_none_match and names(if_none_match, ticket, header="If-None-Match"):
+        return Response(status_code=304, headers={"ETag": etag(ticket)})
+    return _tagged(ticket, response)
+
+
+@router.patch(
+    ONE + "/",
+    response_model=Ticket,
+    responses=MISSING | SHOWN | STALE,
+    openapi_extra=MERGE,
+    summary="Change a ticket",
+)
+def change_ticket(
+    desk: Here, ticket_id: TicketId, changes: TicketChanges, response: Response, if_match: IfMatch
+) -> Ticket | Response:
+    """A JSON merge patch (RFC 7396) of the fields that can be changed, none of which can be null."""
+    if not if_match:
+        return _tagged(tickets.update(desk.db, ticket_id, changes, source=Source.API), response)
+    current = tickets.get(desk.db, ticket_id)
+    while names(if_match, current, header="If-Match"):
+        try:
+            ticket = tickets.update(desk.db, ticket_id, changes, source=Source.API, expected_version=current.version)
+            return _tagged(ticket, response)
+        except Conflict as conflict:
+            current = Ticket.model_validate(conflict.current)
+    return stale(current)
+
+
+@router.get(ONE + "/events/", responses=MISSING, summary="Read a ticket's history, oldest entry first")
+def read_events(desk: Here, ticket_id: TicketId) -> list[Event]:
+    return tickets.history(desk.db, ticket_id)
+
+
+def _tagged(ticket: Ticket, response: Response) -> Ticket:
+    response.headers["ETag"] = etag(ticket)
+    return ticket

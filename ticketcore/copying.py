@@ -1,0 +1,135 @@
+"""What PostgreSQL's COPY sends, row by row, while it is still sending: results that are too large to hold.
+
+Each copy has a thread and a connection of its own, outside the pool. Whoever stops reading ends both, and the query.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Generator
+from typing import Any
+
+import psycopg2
+import psycopg2.errors
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import psycopg2 as psycopg2_dialect
+
+from ticketcore.database import Database
+from ticketcore.errors import DatabaseUnavailable
+
+log = logging.getLogger(__name__)
+
+BATCH = 256 * 1024
+"""Bytes in a batch of rows."""
+
+AHEAD = 8
+"""Batches that may wait for the reader."""
+
+STALL = 120.0
+"""Seconds without a look from the reader, after which it counts as gone."""
+
+
+class CopyOut:
+    """The rows of a query in a text format of COPY, each with its line break, in batches.
+
+    One transaction sees the whole: `scalar` before it and the copy itself read the same state of the desk.
+    """
+
+    def __init__(self, db: Database) -> None:
+        """Raises DatabaseUnavailable if there is no connection."""
+        self._connection = db.apart()
+        self._batches: queue.Queue[list[bytes] | BaseException | None] = queue.Queue(AHEAD)
+        self._rows: list[bytes] = []
+        self._size = 0
+        self._left = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def scalar(self, query: sa.Select[Any]) -> Any:
+        """The one value of a query in the same transaction, before the copy.
+
+        Raises:
+            DatabaseUnavailable: the database went away, or took too long; nothing is left open.
+        """
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(_literal(query, cursor))
+                return cursor.fetchone()[0]
+        except psycopg2.Error as error:
+            self.close()
+            raise DatabaseUnavailable from error
+
+    def batches(self, query: sa.Select[Any], options: str) -> Generator[list[bytes]]:
+        """The rows, from when the first of them are there; ends the copy when it is closed.
+
+        Raises:
+            DatabaseUnavailable: the connection was lost on the way, so the rows are not complete.
+        """
+        self._thread = threading.Thread(target=self._copy, args=(query, options), name="copy", daemon=True)
+        self._thread.start()
+        try:
+            while batch := self._batches.get():
+                if isinstance(batch, BaseException):
+                    raise DatabaseUnavailable from batch
+                yield batch
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the query, the connection and the thread, however far they are; may be called more than once."""
+        self._left.set()
+        if self._thread is None:
+            self._connection.close()
+            return
+        while self._thread.is_alive():
+            with contextlib.suppress(psycopg2.Error):
+                self._connection.cancel()
+            with contextlib.suppress(queue.Empty):
+                self._batches.get(timeout=0.02)  # room for what the thread still wants to put
+            self._thread.join(0.02)
+        with contextlib.suppress(queue.Full):
+            self._batches.put_nowait(None)  # whoever still waits for a batch waits in vain
+
+    def write(self, row: bytes) -> None:
+        """Takes the next row from the driver."""
+        self._rows.append(row)
+        self._size += len(row)
+        if self._size >= BATCH:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._left.is_set():
+            raise ConnectionAbortedError
+        if self._rows:
+            self._batches.put(self._rows, timeout=STALL)
+            self._rows, self._size = [], 0
+
+    def _copy(self, query: sa.Select[Any], options: str) -> None:
+        end: BaseException | None = None
+        try:
+            with contextlib.closing(self._connection) as connection, connection.cursor() as cursor:
+                cursor.execute("set local statement_timeout = 0")  # it takes as long as its reader
+                cursor.copy_expert(f"copy ({_literal(query, cursor)}) to stdout with ({options})", self)
+                self._hand_over()
+        except queue.Full:
+            log.warning("an export was given up: nobody took it for %g s", STALL)
+            self._batches.get_nowait()  # the file is not complete any longer, so the reader had better know soon
+            end = TimeoutError()
+        except ConnectionAbortedError:
+            return
+        except Exception as error:  # noqa: BLE001 - handed to whoever reads
+            if not self._left.is_set():
+                log.warning("an export broke off: %s", type(error).__name__)
+            end = error
+        with contextlib.suppress(queue.Full):
+            self._batches.put(end, timeout=STALL)
+
+
+def _literal(query: sa.Select[Any], cursor: Any) -> str:
+    """The query with its values in place, quoted by the driver: COPY takes no parameters."""
+    state = query.compile(dialect=_DIALECT).construct_expanded_state()
+    text: bytes = cursor.mogrify(state.statement, state.parameters)
+    return text.decode()
+
+
+_DIALECT: sa.Dialect = psycopg2_dialect.dialect()  # type: ignore[no-untyped-call]
