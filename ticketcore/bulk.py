@@ -8,17 +8,15 @@ import sqlalchemy as sa
 from pydantic import BaseModel, Field
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from ticketcore import tickets as single
+from ticketcore import listing
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Source, TicketChanges
-from ticketcore.schema import tickets
+from ticketcore.schema import LARGEST_ID, tickets
 
 MOST = 1_000
 """Tickets that can be changed at once."""
-
-_largest_id = 2**63 - 1
 
 
 class Outcome(enum.StrEnum):
@@ -64,7 +62,7 @@ def update(
     if not isinstance(chosen, TicketFilter):
         return [_result(number, versions.get(number), now.get(number)) for number in dict.fromkeys(chosen)]
     if too_many:
-        message = f"matches {single.count(db, chosen)} tickets; at most {MOST:,} can be changed at once"
+        message = f"matches {listing.count(db, chosen)} tickets; at most {MOST:,} can be changed at once"
         raise InvalidInput({"filter": message})
     newest = sorted(locked, key=lambda row: (row.created_at, row.id), reverse=True)
     return [_result(row.id, row.version, now.get(row.id)) for row in newest]
@@ -77,7 +75,7 @@ def _numbered(ids: Sequence[int]) -> sa.Select[Any]:
     chosen = set(ids)
     if len(chosen) > MOST:
         raise InvalidInput({"ids": f"are {len(chosen):,} tickets; at most {MOST:,} can be changed at once"})
-    possible = [number for number in chosen if 1 <= number <= _largest_id]
+    possible = [number for number in chosen if 1 <= number <= LARGEST_ID]
     return _places.add_columns(sa.literal(0).label("found")).where(tickets.c.id == _any(possible))
 
 

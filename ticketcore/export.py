@@ -22,8 +22,8 @@ from ticketcore.copying import CopyOut
 from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import Sort, TicketFilter
+from ticketcore.listing import order
 from ticketcore.schema import tickets
-from ticketcore.tickets import order
 
 AT_ONCE = 8
 """Exports that run at the same time in one process; each has a connection of its own."""

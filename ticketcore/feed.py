@@ -26,14 +26,11 @@ from ticketcore.database import Database
 from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Source, Ticket
-from ticketcore.schema import tickets
+from ticketcore.schema import LARGEST_ID, tickets, whole
 from ticketcore.validation import WrittenMoment, parse
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CURSOR = re.compile(r"([0-9a-f]{1,16})-(\d{1,19})-(\d{1,19})(?:-(\d{1,19})-(-?\d{1,18}))?", re.ASCII)
-LARGEST = 2**63 - 1
-
-_columns = [column for column in tickets.c if column.name in Ticket.model_fields]
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ def _changes(start: Cursor | datetime, matching: TicketFilter, limit: int) -> sa
         if start.beginning:
             follows &= (tickets.c.changed_in > start.beginning.until) | (tickets.c.updated_at >= start.beginning.moment)
     page = (
-        sa.select(*_columns, tickets.c.changed_in)
+        sa.select(*whole, tickets.c.changed_in)
         .where(settled, follows, *matching.where())
         .order_by(tickets.c.changed_in, tickets.c.id)
         .limit(limit)
@@ -182,7 +179,7 @@ def _cursor(text: str) -> Cursor | None:
     if not found:
         return None
     changed_in, number, until, moment = map(int, found.group(2, 3, 4, 5) if found[4] else (*found.group(2, 3), 0, 0))
-    if max(changed_in, number, until) > LARGEST:
+    if max(changed_in, number, until) > LARGEST_ID:
         return None
     try:
         beginning = Beginning(until, EPOCH + timedelta(microseconds=moment)) if found[4] else None

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from ticketcore.models import Category, Priority, Status
+from ticketcore.models import Category, Priority, Status, Ticket
 from ticketcore.validation import DESCRIPTION_LENGTH, LINE_BREAKS, TITLE_LENGTH
 
 WHITESPACE = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
@@ -90,6 +90,11 @@ tickets = Table(
 
 `request_key` and `request_digest` tell a repeated request from a new one; `changed_in` is the number of the
 transaction that changed the ticket last, by which the changes can be followed."""
+
+whole = [column for column in tickets.c if column.name in Ticket.model_fields]
+"""The columns of which a `Ticket` consists, in its order."""
+
+LARGEST_ID = 2**63 - 1
 
 newest_first = Index(None, tickets.c.created_at.desc(), tickets.c.id.desc())
 """Answers the unfiltered list, in both directions."""

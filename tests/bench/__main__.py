@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import psycopg2
 
 from tests.bench import files
-from ticketcore import database, demo, stats, tickets
+from ticketcore import database, demo, listing, stats, tickets
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.models import NewTicket, Source, TicketChanges
@@ -94,13 +94,13 @@ def operations(db: database.Database, sql: Any) -> Iterator[tuple[str, Callable[
     for name, (matching, where) in filters.items():
         yield (
             f"newest 50, {name}",
-            lambda matching=matching: tickets.summaries(db, matching, sort=Sort.NEWEST, limit=50),
+            lambda matching=matching: listing.summaries(db, matching, sort=Sort.NEWEST, limit=50),
             by_hand(f"{LIST} where {where} {NEWEST}"),
         )
         cap = " limit 10001" if matching.search else ""
         yield (
             f"count, {name}",
-            lambda matching=matching: tickets.count(db, matching),
+            lambda matching=matching: listing.count(db, matching),
             by_hand(f"select count(*) from (select 1 from tickets where {where}{cap}) as found"),
         )
     yield (

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import put
-from ticketcore import database, embedded, tickets
+from ticketcore import database, embedded, listing, tickets
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
@@ -47,7 +47,7 @@ def write(writer: sa.Connection) -> None:
 
 def look(db: Database) -> tuple[str, int]:
     """The snapshot, and what is read right after it."""
-    return db.snapshot(), tickets.count(db, TicketFilter()).number
+    return db.snapshot(), listing.count(db, TicketFilter()).number
 
 
 def test_the_snapshot_differs_after_each_commit_and_stays_while_nothing_happens(db: Database) -> None:
@@ -109,7 +109,7 @@ def test_the_desk_goes_on_after_all_its_connections_were_cut(db: Database, sql: 
     with db.read() as first, db.read() as second:
         assert first.scalar(sa.text("select 1")) == second.scalar(sa.text("select 1"))
     assert cut(sql) == 2
-    assert tickets.count(db, TicketFilter()).number == 0
+    assert listing.count(db, TicketFilter()).number == 0
     cut(sql)
     assert tickets.create(db, NEW, source=Source.API).id == 1
     cut(sql)
@@ -127,7 +127,7 @@ def test_a_connection_cut_in_the_middle_is_an_absent_database_and_stores_nothing
 
     with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
         change()
-    assert tickets.count(db, TicketFilter()).number == 0
+    assert listing.count(db, TicketFilter()).number == 0
 
 
 def test_a_connection_cut_at_the_commit_is_an_absent_database(db: Database, sql: sa.Connection) -> None:
@@ -138,7 +138,7 @@ def test_a_connection_cut_at_the_commit_is_an_absent_database(db: Database, sql:
 
     with pytest.raises(DatabaseUnavailable):
         change()
-    assert tickets.count(db, TicketFilter()).number == 0
+    assert listing.count(db, TicketFilter()).number == 0
 
 
 def test_a_query_that_runs_too_long_is_cut_with_a_message_of_its_own(
@@ -189,7 +189,7 @@ def test_a_server_that_became_read_only_is_an_absent_database_for_writers(
     try:
         with pytest.raises(DatabaseUnavailable):
             tickets.create(db, NEW, source=Source.API)
-        assert tickets.count(db, TicketFilter()).number == 0
+        assert listing.count(db, TicketFilter()).number == 0
     finally:
         sql.exec_driver_sql("alter role current_user reset all")
 
@@ -285,7 +285,7 @@ def test_a_stopped_server_is_an_absent_database_until_it_is_back(private: list[E
     attempts = (
         lambda: tickets.get(db, ticket.id),
         lambda: tickets.create(db, NEW, source=Source.API),
-        lambda: tickets.newest(db, TicketFilter(), limit=1),
+        lambda: listing.newest(db, TicketFilter(), limit=1),
         db.snapshot,
     )
     for attempt in attempts:
@@ -331,7 +331,7 @@ def test_a_server_that_falls_silent_is_an_absent_database_until_it_answers(
         with silent(tmp_path / "desk"), pytest.raises(DatabaseUnavailable):
             attempt()
         assert tickets.get(db, ticket.id) == ticket  # at once, on a new connection
-    assert tickets.count(db, TicketFilter()).number == 1
+    assert listing.count(db, TicketFilter()).number == 1
     db.close()
 
 
@@ -352,7 +352,7 @@ def test_a_server_that_falls_silent_in_the_middle_is_an_absent_database(
 
     with contextlib.ExitStack() as power, pytest.raises(DatabaseUnavailable):
         change(power)
-    assert tickets.count(db, TicketFilter()).number in (0, 1)  # whether a lost commit was stored, nobody can know
+    assert listing.count(db, TicketFilter()).number in (0, 1)  # whether a lost commit was stored, nobody can know
     db.close()
 
 

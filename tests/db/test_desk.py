@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ticketcore import database, desk, settings, tickets
+from ticketcore import database, desk, listing, settings, tickets
 from ticketcore.database import Database
 from ticketcore.errors import StartUpError
 from ticketcore.filters import TicketFilter
@@ -68,7 +68,7 @@ def test_a_process_has_one_desk_whoever_asks_first(server: str, db: Database, mo
         asked = list(threads.map(lambda _: desk.current(), range(8)))
     try:
         assert len({id(each) for each in asked}) == 1
-        assert tickets.count(asked[0].db, TicketFilter()) == tickets.count(db, TicketFilter())
+        assert listing.count(asked[0].db, TicketFilter()) == listing.count(db, TicketFilter())
     finally:
         desk.stop()
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import empty
-from ticketcore import database, feed, stats, tickets
+from ticketcore import database, feed, listing, stats, tickets
 from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.validation import parse
@@ -102,13 +102,13 @@ def condition(**values: Any) -> TicketFilter:
 @pytest.mark.parametrize("sort", [Sort.NEWEST, Sort.OLDEST])
 @pytest.mark.parametrize("offset", [0, 5_000])
 def test_a_page_of_all_tickets_walks_the_index_of_creation_times(plan: Plan, sort: Sort, offset: int) -> None:
-    nodes = plan(lambda db: tickets.summaries(db, condition(), sort=sort, limit=50, offset=offset))
+    nodes = plan(lambda db: listing.summaries(db, condition(), sort=sort, limit=50, offset=offset))
     assert NEWEST in indexes(nodes)
     assert not reads_the_table_whole(nodes)
 
 
 def test_the_newest_whole_tickets_walk_the_index_of_creation_times(plan: Plan) -> None:
-    nodes = plan(lambda db: tickets.newest(db, condition(), limit=100))
+    nodes = plan(lambda db: listing.newest(db, condition(), limit=100))
     assert NEWEST in indexes(nodes)
     assert not reads_the_table_whole(nodes)
 
@@ -128,7 +128,7 @@ def test_the_newest_whole_tickets_walk_the_index_of_creation_times(plan: Plan) -
 def test_a_page_of_any_combination_of_facets_probes_the_facet_index_alone(
     plan: Plan, sort: Sort, facets: dict[str, Any]
 ) -> None:
-    nodes = plan(lambda db: tickets.summaries(db, condition(**facets), sort=sort, limit=50))
+    nodes = plan(lambda db: listing.summaries(db, condition(**facets), sort=sort, limit=50))
     probes = [node for node in nodes if node.get("Index Name") == FACETS]
     assert [node["Node Type"] for node in probes] == ["Index Only Scan"]
     assert NEWEST not in indexes(nodes)
@@ -136,7 +136,7 @@ def test_a_page_of_any_combination_of_facets_probes_the_facet_index_alone(
 
 
 def test_the_severest_tickets_come_from_the_facet_index(plan: Plan) -> None:
-    nodes = plan(lambda db: tickets.summaries(db, condition(), sort=Sort.SEVEREST, limit=50))
+    nodes = plan(lambda db: listing.summaries(db, condition(), sort=Sort.SEVEREST, limit=50))
     assert FACETS in indexes(nodes)
     assert not reads_the_table_whole(nodes)
 
@@ -147,8 +147,8 @@ def test_a_search_of_three_characters_and_more_uses_the_trigram_index(
     plan: Plan, term: str, facets: dict[str, Any]
 ) -> None:
     for act in (
-        lambda db: tickets.count(db, condition(search=term, **facets)),
-        lambda db: tickets.summaries(db, condition(search=term, **facets), limit=50),
+        lambda db: listing.count(db, condition(search=term, **facets)),
+        lambda db: listing.summaries(db, condition(search=term, **facets), limit=50),
     ):
         nodes = plan(act)
         assert TRIGRAMS in indexes(nodes)
@@ -165,14 +165,14 @@ def test_a_search_of_three_characters_and_more_uses_the_trigram_index(
     ids=str,
 )
 def test_a_count_by_facets_reads_the_facet_index_and_not_the_table(plan: Plan, facets: dict[str, Any]) -> None:
-    nodes = plan(lambda db: tickets.count(db, condition(**facets)))
+    nodes = plan(lambda db: listing.count(db, condition(**facets)))
     assert [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node] == [
         ("Index Only Scan", FACETS)
     ]
 
 
 def test_a_count_of_a_range_reads_the_index_of_creation_times_and_not_the_table(plan: Plan) -> None:
-    nodes = plan(lambda db: tickets.count(db, condition(created_from="2026-05-01T00:00:00Z")))
+    nodes = plan(lambda db: listing.count(db, condition(created_from="2026-05-01T00:00:00Z")))
     assert [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node] == [
         ("Index Only Scan", NEWEST)
     ]

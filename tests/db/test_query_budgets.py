@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from tests.oracle import put
-from ticketcore import bulk, feed, stats, tickets
+from ticketcore import bulk, feed, listing, stats, tickets
 from ticketcore.database import Database
 from ticketcore.errors import Conflict
 from ticketcore.filters import TicketFilter
@@ -33,19 +33,19 @@ BUDGETS: dict[str, tuple[int, Callable[[Database], object]]] = {
     "change a ticket": (2, lambda db: tickets.update(db, 1, TicketChanges(title="B"), source=Source.API)),
     "change nothing": (1, lambda db: tickets.update(db, 1, TicketChanges(), source=Source.API)),
     "read a history": (2, lambda db: tickets.history(db, 1)),
-    "list a page": (1, lambda db: tickets.summaries(db, ALL, limit=50)),
-    "list a filtered page": (1, lambda db: tickets.summaries(db, SOME, limit=50)),
-    "list a later page": (1, lambda db: tickets.summaries(db, SOME, limit=50, offset=5_000)),
+    "list a page": (1, lambda db: listing.summaries(db, ALL, limit=50)),
+    "list a filtered page": (1, lambda db: listing.summaries(db, SOME, limit=50)),
+    "list a later page": (1, lambda db: listing.summaries(db, SOME, limit=50, offset=5_000)),
     "follow the changes": (1, lambda db: feed.since(db, "2020-01-01T00:00:00Z", ALL, limit=1_000)),
     "change many tickets": (
         3,
         lambda db: bulk.update(db, list(range(99)), TicketChanges(title="B"), source=Source.API),
     ),
     "change those that match": (3, lambda db: bulk.update(db, SOME, TicketChanges(title="B"), source=Source.API)),
-    "list whole tickets": (1, lambda db: tickets.newest(db, ALL, limit=1_000)),
-    "go on after a ticket": (2, lambda db: tickets.newest(db, ALL, limit=1_000, after=20)),
-    "count": (1, lambda db: tickets.count(db, ALL)),
-    "count under a search": (1, lambda db: tickets.count(db, SOME)),
+    "list whole tickets": (1, lambda db: listing.newest(db, ALL, limit=1_000)),
+    "go on after a ticket": (2, lambda db: listing.newest(db, ALL, limit=1_000, after=20)),
+    "count": (1, lambda db: listing.count(db, ALL)),
+    "count under a search": (1, lambda db: listing.count(db, SOME)),
     "overview": (1, lambda db: stats.overview(db, SOME, **WHEN)),
     "created per day": (2, lambda db: stats.created_per_day(db, SOME, **WHEN)),
     "snapshot": (1, lambda db: db.snapshot()),
@@ -113,8 +113,8 @@ def test_no_list_reads_a_whole_description(db: Database, sql: sa.Connection) -> 
             cursor.scroll(0, mode="absolute")
 
     sa.event.listen(db._engine, "after_cursor_execute", measure)
-    tickets.summaries(db, ALL, limit=50)
-    tickets.summaries(db, SOME, limit=50)
+    listing.summaries(db, ALL, limit=50)
+    listing.summaries(db, SOME, limit=50)
     sa.event.remove(db._engine, "after_cursor_execute", measure)
     assert read
     assert max(read) < 1_000

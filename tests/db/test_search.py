@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import LETTERS, in_order, lower, matching, put
-from ticketcore import tickets
+from ticketcore import listing
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.validation import parse
@@ -63,8 +63,8 @@ def test_any_term_finds_the_tickets_that_contain_it_and_no_other(db: Database, s
     for term in TERMS:
         where = parse(TicketFilter, {"search": term})
         expected = [row.id for row in in_order(matching(rows, search=term))]
-        assert [ticket.id for ticket in tickets.newest(db, where, limit=100)] == expected, ascii(term[:50])
-        assert tickets.count(db, where).number == len(expected), ascii(term[:50])
+        assert [ticket.id for ticket in listing.newest(db, where, limit=100)] == expected, ascii(term[:50])
+        assert listing.count(db, where).number == len(expected), ascii(term[:50])
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_any_term_finds_the_tickets_that_contain_it_and_no_other(db: Database, s
 )
 def test_a_few_terms_find_what_a_reader_expects(db: Database, sql: sa.Connection, term: str, titles: set[str]) -> None:
     put(sql, TICKETS)
-    found = tickets.newest(db, parse(TicketFilter, {"search": term}), limit=100)
+    found = listing.newest(db, parse(TicketFilter, {"search": term}), limit=100)
     assert {ticket.title for ticket in found} == titles
 
 
@@ -92,4 +92,4 @@ def test_every_letter_is_found_in_either_case(db: Database, sql: sa.Connection) 
     put(sql, [{"title": "small", "description": letters}, {"title": "capital", "description": capitals}])
     for start in range(len(letters) - 3):
         for term in (letters[start : start + 4], capitals[start : start + 4]):
-            assert tickets.count(db, parse(TicketFilter, {"search": term})).number == 2, term
+            assert listing.count(db, parse(TicketFilter, {"search": term})).number == 2, term

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import CATEGORIES, PRIORITIES, STATUSES, Row, in_order, matching, put, stored
-from ticketcore import tickets
+from ticketcore import listing, tickets
 from ticketcore.database import Database
 from ticketcore.errors import Conflict, InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
@@ -131,7 +131,7 @@ def test_a_number_that_no_ticket_has_is_not_found(db: Database, number: int) -> 
         with pytest.raises(NotFound):
             ask(db, number)
     with pytest.raises(InvalidInput) as caught:
-        tickets.newest(db, TicketFilter(), limit=1, after=number)
+        listing.newest(db, TicketFilter(), limit=1, after=number)
     assert set(caught.value.errors) == {"after"}
 
 
@@ -247,10 +247,10 @@ def test_pages_of_every_filter_in_every_order_are_what_plain_python_finds(
         where = parse(TicketFilter, values)
         found = []
         for offset in range(0, len(expected) + 1, 60):
-            page = tickets.summaries(db, where, sort=Sort(sort), limit=60, offset=offset)
+            page = listing.summaries(db, where, sort=Sort(sort), limit=60, offset=offset)
             found += [summary.id for summary in page]
         assert found == expected, (sort, values)
-        assert tickets.count(db, where) == tickets.Count(len(expected)), values
+        assert listing.count(db, where) == listing.Count(len(expected)), values
 
 
 def test_following_each_page_by_its_last_ticket_visits_each_ticket_once(db: Database, sql: sa.Connection) -> None:
@@ -258,7 +258,7 @@ def test_following_each_page_by_its_last_ticket_visits_each_ticket_once(db: Data
     for conditions in FILTERS:
         values = as_filter(conditions)
         where, after, found = parse(TicketFilter, values), None, []
-        while page := tickets.newest(db, where, limit=37, after=after):
+        while page := listing.newest(db, where, limit=37, after=after):
             assert len(page) <= 37
             after = page[-1].id
             found += [ticket.id for ticket in page]
@@ -270,7 +270,7 @@ def test_a_list_goes_on_after_a_ticket_that_it_does_not_contain(db: Database, sq
     where = parse(TicketFilter, {"category": ["billing"], "status": ["open"]})
     expected = in_order(rows)
     for place, row in enumerate(expected[::20]):
-        found = tickets.newest(db, where, limit=200, after=row.id)
+        found = listing.newest(db, where, limit=200, after=row.id)
         rest = matching(expected[place * 20 + 1 :], category=["billing"], status=["open"])
         assert [ticket.id for ticket in found] == [other.id for other in rest]
 
@@ -291,7 +291,7 @@ def test_pages_deep_in_a_filtered_list_go_on_where_the_shallow_ones_end(
     assert len(expected) > 950
     where = parse(TicketFilter, values)
     for offset, limit in ((0, 50), (940, 50), (950, 50), (951, 50), (975, 1_000), (999, 1), (1_000, 1), (10_000, 50)):
-        page = tickets.summaries(db, where, sort=Sort(sort), limit=limit, offset=offset)
+        page = listing.summaries(db, where, sort=Sort(sort), limit=limit, offset=offset)
         assert [summary.id for summary in page] == expected[offset : offset + limit], (offset, limit)
 
 
@@ -300,7 +300,7 @@ def test_a_summary_carries_the_beginning_of_the_description_and_never_all_of_a_l
 ) -> None:
     long = "".join(chr(0x4E00 + place) for place in range(20_000))
     put(sql, [{"description": long}, {"description": "short"}])
-    newest, oldest = tickets.summaries(db, TicketFilter(), limit=2)
+    newest, oldest = listing.summaries(db, TicketFilter(), limit=2)
     assert newest.excerpt == "short"
     assert long.startswith(oldest.excerpt)
     assert 150 <= len(oldest.excerpt) <= 200
@@ -309,9 +309,9 @@ def test_a_summary_carries_the_beginning_of_the_description_and_never_all_of_a_l
 
 
 def test_an_empty_desk_lists_nothing(db: Database) -> None:
-    assert tickets.newest(db, TicketFilter(), limit=10) == []
-    assert tickets.summaries(db, TicketFilter(), limit=10) == []
-    assert tickets.count(db, TicketFilter()) == tickets.Count(0)
+    assert listing.newest(db, TicketFilter(), limit=10) == []
+    assert listing.summaries(db, TicketFilter(), limit=10) == []
+    assert listing.count(db, TicketFilter()) == listing.Count(0)
 
 
 def test_matches_are_counted_exactly_but_under_a_search_up_to_10000(db: Database, sql: sa.Connection) -> None:
@@ -320,10 +320,10 @@ def test_matches_are_counted_exactly_but_under_a_search_up_to_10000(db: Database
         select 'needle', 'x', 'billing', 'low' from generate_series(1, {})"""
     needles, everything = parse(TicketFilter, {"search": "needle"}), TicketFilter()
     sql.exec_driver_sql(fill.format(10_000))
-    exact = tickets.count(db, needles)
+    exact = listing.count(db, needles)
     assert (exact.number, exact.capped, str(exact)) == (10_000, False, "10,000")
     sql.exec_driver_sql(fill.format(5))
-    capped = tickets.count(db, needles)
+    capped = listing.count(db, needles)
     assert (capped.number, capped.capped, str(capped)) == (10_000, True, "10,000+")
-    whole = tickets.count(db, everything)
+    whole = listing.count(db, everything)
     assert (whole.number, whole.capped, str(whole)) == (10_005, False, "10,005")

@@ -33,7 +33,7 @@ from tests.oracle import (
     trimmed,
 )
 from tests.unit.provider import Provider, says
-from ticketcore import api, stats, tickets
+from ticketcore import api, listing, stats, tickets
 from ticketcore import settings as environment
 from ticketcore.classifier import Classifier
 from ticketcore.database import Database
@@ -121,7 +121,7 @@ def listed(client: TestClient, **params: Any) -> list[int]:
 
 def shown(db: Database, **values: Any) -> list[int]:
     """The ids that the page lists for this filter."""
-    return [summary.id for summary in tickets.summaries(db, parse(TicketFilter, values), limit=1_000)]
+    return [summary.id for summary in listing.summaries(db, parse(TicketFilter, values), limit=1_000)]
 
 
 def file(db: Database, values: dict[str, Any]) -> Ticket:

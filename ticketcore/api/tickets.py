@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, ValidationInfo, field_validator
 
-from ticketcore import feed, stats, tickets
+from ticketcore import feed, listing, stats, tickets
 from ticketcore.api.conditions import ETAG, NOT_MODIFIED, STALE, IfMatch, IfNoneMatch, etag, names, stale
 from ticketcore.api.problems import MISSING, Problem, Responses
 from ticketcore.api.repetition import IdempotencyKey, identity
@@ -79,7 +79,7 @@ def list_tickets(
         changes = feed.since(desk.db, query.updated_since, query.filter(), limit=query.limit)
         lead_on(updated_since=changes.cursor)
         return changes.tickets
-    found = tickets.newest(desk.db, query.filter(), limit=query.limit + 1, after=query.after)
+    found = listing.newest(desk.db, query.filter(), limit=query.limit + 1, after=query.after)
     shown = found[: query.limit]
     if len(found) > query.limit:
         lead_on(after=shown[-1].id)

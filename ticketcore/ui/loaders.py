@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ticketcore import desk, stats, tickets
+from ticketcore import desk, listing, stats
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.tickets import Count
+from ticketcore.listing import Count
 
 PAGE_SIZE = 50
 
@@ -63,12 +63,12 @@ def _today() -> date:
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
 def _count(matching: TicketFilter, at: str) -> Count:
-    return tickets.count(desk.current().db, matching)
+    return listing.count(desk.current().db, matching)
 
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
 def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: str) -> pd.DataFrame:
-    rows = tickets.summaries(desk.current().db, matching, sort=sort, limit=limit, offset=offset)
+    rows = listing.summaries(desk.current().db, matching, sort=sort, limit=limit, offset=offset)
     columns = ["id", "title", "excerpt", "category", "priority", "status", "created_at"]
     return pd.DataFrame([asdict(row) for row in rows], columns=columns)
 
