@@ -63,7 +63,7 @@ class CopyOut:
         """The rows, from when the first of them are there; ends the copy when it is closed.
 
         Raises:
-            DatabaseUnavailable: the connection was lost on the way, so the rows are not complete.
+            DatabaseUnavailable: the connection was lost or closed on the way, so the rows are not complete.
         """
         self._thread = threading.Thread(target=self._copy, args=(query, options), name="copy", daemon=True)
         self._thread.start()
@@ -72,6 +72,8 @@ class CopyOut:
                 if isinstance(batch, BaseException):
                     raise DatabaseUnavailable from batch
                 yield batch
+            if self._left.is_set():  # closed by another thread while this one waited: no end that can be trusted
+                raise DatabaseUnavailable
         finally:
             self.close()
 

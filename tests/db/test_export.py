@@ -5,7 +5,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -441,3 +441,33 @@ def test_any_text_comes_back_as_it_is(exports: Exports, sql: sa.Connection, writ
         found = [row["description"] for row in read(format, take(exports, format, "description", sort=Sort.OLDEST))]
         found = list(map(undone, found)) if format == "csv" else found
         assert found == [row.description for row in rows], format
+
+
+def test_an_export_that_another_thread_closes_is_broken_for_whoever_waits_for_it(
+    exports: Exports, sql: sa.Connection
+) -> None:
+    """As when a client hangs up, or the desk stops, while a worker waits for the next rows."""
+    sql.exec_driver_sql(
+        "insert into tickets (title, description, category, priority)"
+        " select 'A', repeat('x', 20000), 'general', 'low' from generate_series(1, 3000)"
+    )
+    for _ in range(10):
+        begun = exports.begin(TicketFilter(), chosen([]), Format.CSV, zone=ZONE, now=NOW)
+        pieces = begun.chunks()
+        next(pieces)
+        ended: list[BaseException | None] = []
+
+        def read(pieces: Iterator[bytes] = pieces, ended: list[BaseException | None] = ended) -> None:
+            try:
+                for _ in pieces:
+                    pass
+                ended.append(None)
+            except BaseException as error:  # noqa: BLE001 - looked at below
+                ended.append(error)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        begun.close()
+        reader.join()
+        assert isinstance(ended[0], DatabaseUnavailable)
+        assert begun.state == "broken"
