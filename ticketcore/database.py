@@ -5,8 +5,10 @@ Driver errors are translated here and nowhere else. Nothing here knows what a ti
 
 import contextlib
 import logging
+import math
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +37,9 @@ SILENCE = 35.0
 PING_SILENCE = 3.0
 """Seconds in which a connection from the pool has to show that it is alive."""
 
+FRESH = 0.1
+"""Seconds after its last use in which a connection is taken to be alive: under load nobody waits for a ping."""
+
 _AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.ReadOnlySqlTransaction)
 
 
@@ -60,9 +65,11 @@ class Database:
                 "tcp_user_timeout": 35_000,
                 "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT}",
             },
+            isolation_level="AUTOCOMMIT",  # `write` begins and ends its transactions itself: a statement less each
         )
-        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._watchdog = Watchdog()
+        self._seen = weakref.WeakKeyDictionary[Any, float]()
+        """When each driver connection came back to the pool."""
         self._watch()
 
     def _watch(self) -> None:
@@ -72,6 +79,8 @@ class Database:
         ping = self._engine.dialect.do_ping
 
         def limited_ping(driver: Any) -> bool:
+            if time.monotonic() - self._seen.get(driver, -math.inf) < FRESH:
+                return True
             dog.expect(driver, PING_SILENCE)
             try:
                 return ping(driver)
@@ -80,16 +89,25 @@ class Database:
 
         self._engine.dialect.do_ping = limited_ping  # type: ignore[assignment]
 
-        def begins(connection: sa.Connection, *_: object) -> None:
+        def begins(
+            connection: sa.Connection, _cursor: object, statement: str, values: Any, context: Any, *_: object
+        ) -> tuple[str, Any]:
             if not (connection.invalidated or connection.get_execution_options().get("unlimited")):
                 dog.expect(connection.connection.driver_connection, SILENCE)
+            if context and (signature := context.execution_options.get("signature")):
+                return f"{_SIGN}; {statement}", {**values, **signature}
+            return statement, values
 
         def ends(connection: sa.Connection, *_: object) -> None:
             dog.relax(connection.connection.driver_connection)
 
-        for moment in ("before_cursor_execute", "commit", "rollback"):
-            sa.event.listen(self._engine, moment, begins)
+        def returns(driver: Any, *_: object) -> None:
+            if driver is not None:
+                self._seen[driver] = time.monotonic()
+
+        sa.event.listen(self._engine, "before_cursor_execute", begins, retval=True)
         sa.event.listen(self._engine, "after_cursor_execute", ends)
+        sa.event.listen(self._engine, "checkin", returns)
         for moment in ("checkin", "invalidate", "close"):
             sa.event.listen(self._engine, moment, lambda driver, *_: dog.relax(driver))
 
@@ -100,25 +118,45 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or a query ran over its time.
         """
-        with _translated(), self._reader.connect() as connection:
+        with _translated(), self._engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self, source: Source, actor: str | None = None, *, unlimited: bool = False) -> Iterator[sa.Connection]:
         """A transaction, committed when the block ends and rolled back when it raises.
 
-        What is written is recorded in the history as done by `actor` through `source`. An `unlimited` one may
-        take as long as it takes: for loading, not for what somebody waits for.
+        What is written is recorded in the history as done by `actor` through `source`. Only raising takes it back:
+        `connection.rollback()` does nothing. An `unlimited` one may take as long as it takes: for loading, not for
+        what somebody waits for.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached, or a statement ran over its time.
         """
-        with _translated(), self._engine.begin() as connection:
-            if unlimited:
-                connection.execution_options(unlimited=True)
-                connection.execute(sa.text("set local statement_timeout = 0"))
-            connection.execute(_SIGN, {"source": source.value, "actor": actor or ""})
-            yield connection
+        with _translated(), self._engine.connect() as connection:
+            connection.exec_driver_sql(f"begin; {_SIGN}", _signature(source, actor))
+            try:
+                if unlimited:
+                    connection.execution_options(unlimited=True)
+                    connection.execute(sa.text("set local statement_timeout = 0"))
+                yield connection
+            except BaseException:
+                _roll_back(connection)
+                raise
+            connection.execute(sa.text("commit"))
+
+    def change(
+        self, statement: sa.UpdateBase, values: Mapping[str, Any], source: Source, actor: str | None = None
+    ) -> sa.Row[Any] | None:
+        """The row that a statement returns, which is a transaction of its own; None if it returns none.
+
+        Recorded as in `write`, and sent with its signature in one go: three statements less to wait for.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or the statement ran over its time.
+        """
+        with _translated(), self._engine.connect() as connection:
+            options = {"signature": _signature(source, actor)}
+            return connection.execute(statement, values, execution_options=options).one_or_none()
 
     def apart(self) -> Any:
         """A driver connection outside the pool, in which a transaction only reads, and all of it from one snapshot.
@@ -163,7 +201,19 @@ class Database:
         self._watchdog.close()
 
 
-_SIGN = sa.text("select set_config('desk.source', :source, true), set_config('desk.actor', :actor, true)")
+_SIGN = "select set_config('desk.source', %(desk_source)s, true), set_config('desk.actor', %(desk_actor)s, true)"
+
+
+def _signature(source: Source, actor: str | None) -> dict[str, str]:
+    return {"desk_source": source.value, "desk_actor": actor or ""}
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    if not connection.invalidated:
+        try:
+            connection.execute(sa.text("rollback"))
+        except SQLAlchemyError:
+            connection.invalidate()  # in whatever state it is, nobody gets it again
 
 
 @contextlib.contextmanager

@@ -14,6 +14,11 @@ from ticketcore.errors import Conflict, NotFound
 from ticketcore.models import Event, NewTicket, Source, Suggestion, Ticket, TicketChanges
 from ticketcore.schema import LARGEST_ID, ticket_events, tickets, whole
 
+# Made once: to build a statement takes longer than to run it.
+_insertion = insert(tickets).on_conflict_do_nothing(index_elements=["request_key"]).returning(*whole)
+_earlier = sa.select(*whole, tickets.c.request_digest).where(tickets.c.request_key == sa.bindparam("key"))
+_numbered = sa.select(*whole).where(tickets.c.id == sa.bindparam("number"))
+
 
 def create(
     db: Database,
@@ -34,23 +39,22 @@ def create(
         Conflict: the request key stands for a ticket with another text, or a request with another digest.
         DatabaseUnavailable: the database is away; with a request key it is safe to try again.
     """
-    values: dict[str, Any] = {**new.model_dump(), "request_key": request_key, "request_digest": request_digest}
-    if suggestion:
-        values |= {
-            "suggested_category": suggestion.category,
-            "suggested_priority": suggestion.priority,
-            "suggestion_source": suggestion.source,
-        }
-    statement = insert(tickets).values(values).on_conflict_do_nothing(index_elements=["request_key"])
-    with db.write(source, actor) as connection:
-        row = connection.execute(statement.returning(*whole)).one_or_none()
-        if row is not None:
-            return Ticket.model_validate(row)
-        earlier = sa.select(*whole, tickets.c.request_digest).where(tickets.c.request_key == request_key)
-        row = connection.execute(earlier).one()
-    found = Ticket.model_validate(row)
+    values: dict[str, Any] = {
+        **new.model_dump(),
+        "request_key": request_key,
+        "request_digest": request_digest,
+        "suggested_category": suggestion and suggestion.category,
+        "suggested_priority": suggestion and suggestion.priority,
+        "suggestion_source": suggestion and suggestion.source,
+    }
+    row = db.change(_insertion, values, source, actor)
+    if row is not None:
+        return Ticket.model_validate(row)
+    with db.read() as connection:
+        earlier = connection.execute(_earlier, {"key": request_key}).one()
+    found = Ticket.model_validate(earlier)
     texts = (found.title, found.description) == (new.title, new.description)
-    if not (texts if request_digest is None else request_digest == row.request_digest):
+    if not (texts if request_digest is None else request_digest == earlier.request_digest):
         raise Conflict(f"This submission was already filed as ticket #{found.id}, with other content.", found)
     return found
 
@@ -64,7 +68,7 @@ def get(db: Database, ticket_id: int) -> Ticket:
     if not 1 <= ticket_id <= LARGEST_ID:
         raise NotFound(ticket_id)
     with db.read() as connection:
-        row = connection.execute(sa.select(*whole).where(tickets.c.id == ticket_id)).one_or_none()
+        row = connection.execute(_numbered, {"number": ticket_id}).one_or_none()
     if row is None:
         raise NotFound(ticket_id)
     return Ticket.model_validate(row)
@@ -90,8 +94,7 @@ def update(
         statement = sa.update(tickets).where(tickets.c.id == ticket_id).values(values).returning(*whole)
         if expected_version is not None:
             statement = statement.where(tickets.c.version == expected_version)
-        with db.write(source, actor) as connection:
-            row = connection.execute(statement).one_or_none()
+        row = db.change(statement, {}, source, actor)
         if row is not None:
             return Ticket.model_validate(row)
     current = get(db, ticket_id)

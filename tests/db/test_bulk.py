@@ -99,12 +99,12 @@ def test_more_than_a_thousand_are_refused_with_their_number_and_none_is_changed(
     assert {row.status for row in stored(sql)} == {"closed"}
 
 
-def test_it_costs_three_statements_of_which_one_writes_tickets(
+def test_it_costs_four_statements_of_which_one_writes_tickets(
     db: Database, sql: sa.Connection, queries: list[str]
 ) -> None:
     put(sql, [{}] * 100)
     update(db, list(range(1, 101)), status="closed")
-    assert len(queries) == 3
+    assert len(queries) == 4  # begin, lock, change, commit
     assert len([query for query in queries if query.startswith("UPDATE tickets")]) == 1
 
 

@@ -109,10 +109,21 @@ def test_the_desk_goes_on_after_all_its_connections_were_cut(db: Database, sql: 
     with db.read() as first, db.read() as second:
         assert first.scalar(sa.text("select 1")) == second.scalar(sa.text("select 1"))
     assert cut(sql) == 2
+    time.sleep(database.FRESH)
     assert listing.count(db, TicketFilter()).number == 0
     cut(sql)
+    time.sleep(database.FRESH)
     assert tickets.create(db, NEW, source=Source.API).id == 1
     cut(sql)
+    time.sleep(database.FRESH)
+    assert db.is_ready()
+
+
+def test_a_connection_cut_at_once_after_its_use_costs_one_answer(db: Database, sql: sa.Connection) -> None:
+    assert db.is_ready()
+    assert cut(sql) == 1
+    with contextlib.suppress(DatabaseUnavailable):
+        tickets.create(db, NEW, source=Source.API)
     assert db.is_ready()
 
 
@@ -328,6 +339,7 @@ def test_a_server_that_falls_silent_is_an_absent_database_until_it_answers(
         lambda: tickets.create(db, NEW, source=Source.API),
     ]
     for attempt in attempts:
+        time.sleep(database.FRESH)
         with silent(tmp_path / "desk"), pytest.raises(DatabaseUnavailable):
             attempt()
         assert tickets.get(db, ticket.id) == ticket  # at once, on a new connection
