@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
-from ticketcore.models import Source, Ticket
+from ticketcore.models import Source
 from ticketcore.schema import LARGEST_ID, tickets, whole
 from ticketcore.validation import WrittenMoment, parse
 
@@ -61,9 +61,9 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Changes:
-    """Tickets, the one that was changed first at the head, and where to go on."""
+    """Rows that begin with the fields of `Ticket`, the one that was changed first at the head, and where to go on."""
 
-    tickets: list[Ticket]
+    tickets: list[sa.Row[Any]]
     cursor: Cursor
 
 
@@ -78,22 +78,22 @@ def since(db: Database, place: str, matching: TicketFilter, *, limit: int) -> Ch
     """
     start = _cursor(place) or _begin(place)
     with db.read() as connection:
-        rows = connection.execute(_changes(start, matching, limit)).mappings().all()
+        rows = connection.execute(_changes(start, matching, limit)).all()
     first = rows[0]
     if isinstance(start, datetime):
-        start = Cursor(first["cluster"], 0, 0, Beginning(first["last_changed_in"], start))
-    elif start.cluster != first["cluster"] or start.changed_in >= first["xid"]:
+        start = Cursor(first.cluster, 0, 0, Beginning(first.last_changed_in, start))
+    elif start.cluster != first.cluster or start.changed_in >= first.xid:
         message = "is a cursor of another database, as after a move or a restored backup; start again from a time"
         raise InvalidInput({"updated_since": message})
-    found = [row for row in rows if row["id"] is not None]
-    return Changes([Ticket.model_validate(dict(row)) for row in found], _next(start, found, first, limit))
+    found = [row for row in rows if row.id is not None]
+    return Changes(found, _next(start, found, first, limit))
 
 
 def _next(start: Cursor, found: list[Any], first: Any, limit: int) -> Cursor:
     if len(found) == limit:
-        changed_in, number = found[-1]["changed_in"], found[-1]["id"]
+        changed_in, number = found[-1].changed_in, found[-1].id
     else:  # all there was: the next question need not look through it again
-        changed_in, number = max((start.changed_in, start.id), (first["last_changed_in"], first["last_id"]))
+        changed_in, number = max((start.changed_in, start.id), (first.last_changed_in, first.last_id))
     beginning = start.beginning if start.beginning and changed_in <= start.beginning.until else None
     if len(found) < limit:
         beginning = None
@@ -141,10 +141,10 @@ def _changes(start: Cursor | datetime, matching: TicketFilter, limit: int) -> sa
     )
     return (
         sa.select(
+            *page.c,
             bound,
             sa.func.coalesce(last.c.changed_in, 0).label("last_changed_in"),
             sa.func.coalesce(last.c.id, 0).label("last_id"),
-            *page.c,
         )
         .select_from(bound.outerjoin(last, sa.true()).outerjoin(page, sa.true()))
         .order_by(page.c.changed_in, page.c.id)

@@ -85,16 +85,12 @@ class TicketFilter(BaseModel):
 
     def where(self) -> list[sa.ColumnElement[bool]]:
         """The SQL conditions on `tickets`, all of which must hold."""
-        facets = [
-            column.in_(chosen)
-            for column, chosen in (
-                (tickets.c.category, self.category),
-                (tickets.c.priority, self.priority),
-                (tickets.c.status, self.status),
-            )
-            if chosen
-        ]
-        return facets + self.where_within_cell()
+        return [tickets.c[name].in_(chosen) for name, chosen in self.facets()] + self.where_within_cell()
+
+    def facets(self) -> list[tuple[str, tuple[enum.StrEnum, ...]]]:
+        """The facets that are named, and the values chosen of each."""
+        named = (("category", self.category), ("priority", self.priority), ("status", self.status))
+        return [(name, chosen) for name, chosen in named if chosen]
 
     def where_within_cell(self) -> list[sa.ColumnElement[bool]]:
         """The SQL conditions beside the facets: creation time and search."""
@@ -126,7 +122,12 @@ class TicketFilter(BaseModel):
     @property
     def has_facets(self) -> bool:
         """Whether any category, priority or status is named."""
-        return bool(self.category or self.priority or self.status)
+        return bool(self.facets())
+
+    @property
+    def is_one_cell(self) -> bool:
+        """Whether one category, one priority and one status are named."""
+        return len(self.category) == len(self.priority) == len(self.status) == 1
 
     def params(self) -> list[tuple[str, str]]:
         """The filter as URL parameters, several values of a field as several parameters."""

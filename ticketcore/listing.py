@@ -3,23 +3,29 @@
 Every list is bounded, and none reads a whole description unless the caller asks for whole tickets.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.util import ClauseAdapter
 
 from ticketcore import tickets as single
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import Category, Priority, Status, Ticket
+from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets, whole
 
 EXCERPT_LENGTH = 160
 COUNT_CAP = 10_000
 PROBE_DEPTH = 1_000
 """How deep a page may lie for one probe per cell to be cheaper than one walk: 64 cells × 1,000 entries at the most."""
+
+WALK = 1_000
+"""How many tickets are looked at one by one before the probes: enough for a page of what is not rare."""
 
 
 @dataclass(frozen=True)
@@ -46,45 +52,50 @@ class Count:
         return f"{self.number:,}{'+' if self.capped else ''}"
 
 
-def newest(db: Database, matching: TicketFilter, *, limit: int, after: int | None = None) -> list[Ticket]:
-    """Whole tickets, newest first, at most `limit`; with `after`, those that follow that ticket in the order.
+Columns = tuple[sa.ColumnElement[Any], ...]
+
+# As texts: to make a member of an enum of each value takes longer than to fetch it.
+_whole = tuple(
+    sa.type_coerce(column, sa.Text).label(column.name) if isinstance(column.type, sa.Enum) else column
+    for column in whole
+)
+_brief = (
+    tickets.c.id,
+    tickets.c.title,
+    sa.func.left(tickets.c.description, EXCERPT_LENGTH + 1).label("excerpt"),
+    tickets.c.category,
+    tickets.c.priority,
+    tickets.c.status,
+    tickets.c.created_at,
+)
+_keys = (tickets.c.id, tickets.c.created_at, tickets.c.priority)
+_limit, _offset = (sa.bindparam(name, type_=sa.BigInteger) for name in ("limit", "offset"))
+
+
+def newest(db: Database, matching: TicketFilter, *, limit: int, after: int | None = None) -> Sequence[sa.Row[Any]]:
+    """Whole tickets as rows that begin with the fields of `Ticket`, newest first, at most `limit`.
+
+    With `after`, those that follow that ticket in the order.
 
     Raises:
         InvalidInput: there is no ticket `after`.
     """
-    key = None
+    behind = None
     if after is not None:
         try:
             ticket = single.get(db, after)
         except NotFound:
             raise InvalidInput({"after": f"there is no ticket #{after} to continue after"}) from None
-        key = (ticket.created_at, ticket.id)
-    places = _places(matching, Sort.NEWEST, limit=limit, after=key).subquery("place")
-    rows = sa.select(*whole).join(places, places.c.id == tickets.c.id).order_by(*order(Sort.NEWEST, places))
-    with db.read() as connection:
-        return [Ticket.model_validate(row) for row in connection.execute(rows)]
+        behind = (ticket.created_at, ticket.id)
+    return _page(db, _whole, matching, Sort.NEWEST, limit=limit, behind=behind)
 
 
 def summaries(
     db: Database, matching: TicketFilter, *, sort: Sort = Sort.NEWEST, limit: int, offset: int = 0
 ) -> list[Summary]:
     """One page of the list: at most `limit` tickets after the first `offset`."""
-    places = _places(matching, sort, limit=limit, offset=offset).subquery("place")
-    rows = (
-        sa.select(
-            tickets.c.id,
-            tickets.c.title,
-            sa.func.left(tickets.c.description, EXCERPT_LENGTH + 1).label("excerpt"),
-            tickets.c.category,
-            tickets.c.priority,
-            tickets.c.status,
-            tickets.c.created_at,
-        )
-        .join(places, places.c.id == tickets.c.id)
-        .order_by(*order(sort, places))
-    )
-    with db.read() as connection:
-        return [Summary(**row) for row in connection.execute(rows).mappings()]
+    rows = _page(db, _brief, matching, sort, limit=limit, offset=offset)
+    return [Summary(**{name: getattr(row, name) for name in Summary.__dataclass_fields__}) for row in rows]
 
 
 def count(db: Database, matching: TicketFilter) -> Count:
@@ -110,36 +121,96 @@ def order(sort: Sort, of: sa.FromClause = tickets) -> list[sa.ColumnElement[Any]
             return [of.c.priority.desc(), of.c.created_at.desc(), of.c.id.desc()]
 
 
-def _places(
-    matching: TicketFilter, sort: Sort, *, limit: int, offset: int = 0, after: tuple[datetime, int] | None = None
-) -> sa.Select[Any]:
-    """The id, creation time and priority of the tickets on one page.
+def _page(
+    db: Database,
+    columns: Columns,
+    matching: TicketFilter,
+    sort: Sort,
+    *,
+    limit: int,
+    offset: int = 0,
+    behind: tuple[datetime, int] | None = None,
+) -> Sequence[sa.Row[Any]]:
+    """The rows of one page.
 
-    With facets, each cell of (category, priority, status) is probed for its first entries through the
-    facet index and the probes are merged: 2–6 ms among a million tickets where a plain query takes 80 ms.
-    Under a search, or far down the list, the planner does better with the plain query.
+    Without facets, within one cell, under a search and far down the list the planner finds the best way by itself.
+    With facets, the first tickets of all are looked through, which fill a page with what is not rare; where they do
+    not suffice, each cell is probed: 2–6 ms among a million tickets where a plain query takes 80 ms.
     """
-    keys = (tickets.c.id, tickets.c.created_at, tickets.c.priority)
-    follows = [] if after is None else [sa.tuple_(tickets.c.created_at, tickets.c.id) < after]
     by_cell = matching.has_facets or sort is Sort.SEVEREST
-    if matching.search or not by_cell or offset + limit > PROBE_DEPTH:
-        plain = sa.select(*keys).where(*matching.where(), *follows)
-        return plain.order_by(*order(sort, tickets)).limit(limit).offset(offset)
+    is_plain = bool(matching.search) or not by_cell or offset + limit > PROBE_DEPTH
+    place: dict[str, Any] = {"limit": limit, "offset": offset}
+    if behind:
+        place |= {"at": behind[0], "id": behind[1]}
+    shape = (columns, matching, sort, offset > 0, behind is not None)
+    with db.read() as connection:
+        if is_plain or matching.is_one_cell:
+            return connection.execute(_plain(*shape), place).all()
+        if sort is not Sort.SEVEREST:
+            walked = connection.execute(_walk(*shape), place).all()
+            if walked[-1].nth < WALK if walked else not offset:
+                return walked
+        return connection.execute(_probes(*shape), place).all()
+
+
+# The queries are kept: to build one takes longer than to run it.
+
+
+@lru_cache(maxsize=128)
+def _plain(columns: Columns, matching: TicketFilter, sort: Sort, is_later: bool, is_behind: bool) -> sa.Select[Any]:
+    """One query. What is skipped is skipped in the index, without a look at the tickets."""
+    conditions = [*matching.where(), *_follows(is_behind)]
+    if is_later:
+        places = sa.select(*_keys).where(*conditions).order_by(*order(sort)).limit(_limit).offset(_offset)
+        return _at(places, columns, sort)
+    return sa.select(*columns).where(*conditions).order_by(*order(sort)).limit(_limit)
+
+
+@lru_cache(maxsize=128)
+def _walk(columns: Columns, matching: TicketFilter, sort: Sort, _is_later: bool, is_behind: bool) -> sa.Select[Any]:
+    """Those that match among the first tickets in the range of time, and the very last of these if the page has room.
+
+    So the page is whole unless it ends with that one, whose `nth` says which it is.
+    """
+    first = sa.select(tickets).where(*matching.where_within_cell(), *_follows(is_behind))
+    first_in_order = first.order_by(*order(sort)).limit(WALK).subquery()
+    walked = sa.select(first_in_order, sa.func.row_number().over().label("nth")).subquery("tickets")
+    facets = sa.and_(*(walked.c[name].in_(values) for name, values in matching.facets()))
+    query = sa.select(*(ClauseAdapter(walked).traverse(column) for column in columns), walked.c.nth)
+    query = query.where(facets | (walked.c.nth == WALK))
+    return query.order_by(*order(sort, walked)).limit(_limit).offset(_offset)
+
+
+@lru_cache(maxsize=128)
+def _probes(columns: Columns, matching: TicketFilter, sort: Sort, _is_later: bool, is_behind: bool) -> sa.Select[Any]:
+    """The first entries of each cell of (category, priority, status) in the facet index, merged."""
     cell = matching.cells()
     within = Sort.OLDEST if sort is Sort.OLDEST else Sort.NEWEST
     probe = (
-        sa.select(*keys)
+        sa.select(*_keys)
         .where(
             tickets.c.category == cell.c.category,
             tickets.c.priority == cell.c.priority,
             tickets.c.status == cell.c.status,
             *matching.where_within_cell(),
-            *follows,
+            *_follows(is_behind),
         )
-        .order_by(*order(within, tickets))
-        .limit(limit + offset)
+        .order_by(*order(within))
+        .limit(_limit + _offset)
         .correlate(cell)
         .lateral("probe")
     )
     merged = sa.select(probe.c.id, probe.c.created_at, probe.c.priority).select_from(cell.join(probe, sa.true()))
-    return merged.order_by(*order(sort, probe)).limit(limit).offset(offset)
+    return _at(merged.order_by(*order(sort, probe)).limit(_limit).offset(_offset), columns, sort)
+
+
+def _at(places: sa.Select[Any], columns: Columns, sort: Sort) -> sa.Select[Any]:
+    """The tickets at these places, which are rows of `_keys`."""
+    place = places.subquery("place")
+    return sa.select(*columns).join(place, place.c.id == tickets.c.id).order_by(*order(sort, place))
+
+
+def _follows(is_behind: bool) -> list[sa.ColumnElement[bool]]:
+    """That a ticket comes behind the place that is given, newest first; none where none is given."""
+    place = sa.tuple_(sa.bindparam("at", type_=sa.DateTime(timezone=True)), sa.bindparam("id", type_=sa.BigInteger))
+    return [sa.tuple_(tickets.c.created_at, tickets.c.id) < place] if is_behind else []

@@ -1,6 +1,7 @@
 """`make bench`: each operation of ticketcore beside the hand-written SQL through psycopg2, in one run.
 
-Prints p50 and p95 in milliseconds and the ratio of the medians, and then the exports beside COPY.
+Prints p50 and p95 in milliseconds and the ratio of the medians, then calls over HTTP beside an empty route, and then
+the exports beside COPY.
 TICKETS=1000000 for another size (100,000).
 """
 
@@ -17,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg2
 
-from tests.bench import files
+from tests.bench import calls, files
 from ticketcore import database, demo, listing, stats, tickets
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.filters import Sort, TicketFilter
@@ -124,6 +125,9 @@ with desk() as filled:
         mine, plain = milliseconds(ours, theirs)
         middle, base = statistics.median(mine), statistics.median(plain)
         print(f"| {label:26} | {middle:.2f} | {mine[int(0.95 * ROUNDS)]:.2f} | {base:.2f} | {middle / base:.2f} |")
+    print()
+    for line in calls.report(filled.url.replace("+psycopg2", "")):
+        print(line, flush=True)
     print()
     for line in files.report(filled, raw):
         print(line, flush=True)

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 
 import psycopg2
 
+from ticketcore.export import Format
+
 ROUNDS = 60
 CLIENTS = 8
 LIST = """select id, title, description, category, priority, status, created_at, updated_at, resolved_at, version,
@@ -77,11 +79,15 @@ class Client:
         return content
 
 
-def medians(*ways: Callable[[], object]) -> list[float]:
-    """The median in milliseconds of each; they take turns, so that all see the same machine."""
+def medians(*ways: Callable[[], object], between: Callable[[], object] = lambda: None) -> list[float]:
+    """The median in milliseconds of each; they take turns, so that all see the same machine.
+
+    `between` is done before each call, and not timed.
+    """
     taken: list[list[float]] = [[] for _ in ways]
     for _ in range(ROUNDS + 1):
         for work, times in zip(ways, taken, strict=True):
+            between()
             begin = time.perf_counter()
             work()
             times.append((time.perf_counter() - begin) * 1000)
@@ -118,51 +124,92 @@ def by_hand(url: str, query: str, values: tuple[str, ...] | None = None) -> Call
     return run
 
 
+def line(name: str, ours: list[float], empty: float, sql: float, times: float) -> str:
+    most = empty + times * sql
+    found = " | ".join(f"{one:.2f} | {one / most:.2f}" for one in ours)
+    return f"| {name} | {empty:.2f} | {sql:.2f} | {most:.2f} | {found} |"
+
+
 def report(url: str) -> Iterator[str]:
-    """The lines of the table, for the database at `url`."""
-    yield "| call | p50, ms | empty route | SQL by hand | may cost | ratio to that |"
-    yield "| --- | --- | --- | --- | --- | --- |"
-
-    def line(name: str, ours: float, empty: float, sql: float, times: float) -> str:
-        most = empty + times * sql
-        return f"| {name} | {ours:.2f} | {empty:.2f} | {sql:.2f} | {most:.2f} | {ours / most:.2f} |"
-
+    """The lines of the tables, for the database at `url`."""
     with server(url) as port:
-        client = Client(port)
-        for name, (query, where) in FILTERS.items():
-            last = json.loads(b"[]")
-            with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-                cursor.execute(LIST.format(where=where, way="asc") + " offset 100")
-                rows = cursor.fetchall()
-            connection.close()
-            pages = {"first": (f"/tickets/?limit=100&{query}", LIST.format(where=where, way="desc"))}
-            if rows:
-                at, number = rows[0][6], rows[0][0]
-                keyed = f"{where} and (created_at, id) < ('{at.isoformat()}', {number})"
-                pages["last"] = (f"/tickets/?limit=100&after={number}&{query}", LIST.format(where=keyed, way="desc"))
-            for page, (path, sql) in pages.items():
-                content = client.call("GET", path)
-                last = json.loads(content)
-                client.call("PUT", "/empty/", content)
-                hand = by_hand(url, sql)
-                assert [ticket["id"] for ticket in last] == [row[0] for row in hand()]
-                ours, empty, bare = medians(
-                    lambda path=path: client.call("GET", path), lambda: client.call("GET", "/empty/"), hand
-                )
-                yield line(f"list, {name}, {page} page ({len(last)} tickets)", ours, empty, bare, 1.5)
-        body = json.dumps(NEW).encode()
-        insert = tuple(NEW.values())
-        found = medians(
-            lambda: client.call("POST", "/tickets/", body),
-            lambda: client.call("POST", "/empty/", body),
-            by_hand(url, INSERT, insert),
-        )
-        yield line("create, one client", *found, 2)
-        clients = [Client(port) for _ in range(CLIENTS)]
-        yield line(
-            f"create, {CLIENTS} clients",
-            at_once([lambda each=each: each.call("POST", "/tickets/", body) for each in clients]),
-            at_once([lambda each=each: each.call("POST", "/empty/", body) for each in clients]),
-            at_once([by_hand(url, INSERT, insert) for _ in clients]),
-            2,
-        )
+        yield "| list of 100 tickets | empty route | SQL by hand | may cost | p50 | ratio | after a change | ratio |"
+        yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+        yield from lists(url, port)
+        yield ""
+        yield "| create | empty route | SQL by hand | may cost | p50 | ratio |"
+        yield "| --- | --- | --- | --- | --- | --- |"
+        yield from creations(url, port)
+        yield ""
+        yield "| list while somebody exports every ticket | p50 | p95 |"
+        yield "| --- | --- | --- |"
+        yield from beside_exports(port)
+
+
+def lists(url: str, port: int) -> Iterator[str]:
+    client = Client(port)
+    move_on = by_hand(url, "select pg_current_xact_id()")  # a transaction has ended: what was kept counts as old
+    for name, (query, where) in FILTERS.items():
+        pages = {"first": (f"/tickets/?limit=100&{query}", LIST.format(where=where, way="desc"))}
+        if rows := by_hand(url, LIST.format(where=where, way="asc") + " offset 100")():
+            number, at = rows[0][0], rows[0][6]
+            keyed = f"{where} and (created_at, id) < ('{at.isoformat()}', {number})"
+            pages["last"] = (f"/tickets/?limit=100&after={number}&{query}", LIST.format(where=keyed, way="desc"))
+        for page, (path, sql) in pages.items():
+            content, hand = client.call("GET", path), by_hand(url, sql)
+            assert [ticket["id"] for ticket in json.loads(content)] == [row[0] for row in hand()]
+            client.call("PUT", "/empty/", content)
+
+            def ours(path: str = path) -> object:
+                return client.call("GET", path)
+
+            same, empty, bare = medians(ours, lambda: client.call("GET", "/empty/"), hand)
+            (changed,) = medians(ours, between=move_on)
+            yield line(f"{name}, {page} page", [same, changed], empty, bare, 1.5)
+
+
+def creations(url: str, port: int) -> Iterator[str]:
+    body, values = json.dumps(NEW).encode(), tuple(NEW.values())
+    clients = [Client(port) for _ in range(CLIENTS)]
+
+    def calls(path: str) -> list[Callable[[], object]]:
+        return [lambda client=client: client.call("POST", path, body) for client in clients]
+
+    ours, empty, bare = medians(calls("/tickets/")[0], calls("/empty/")[0], by_hand(url, INSERT, values))
+    yield line("one client", [ours], empty, bare, 2)
+    inserts = [by_hand(url, INSERT, values) for _ in clients]
+    ours, empty, bare = at_once(calls("/tickets/")), at_once(calls("/empty/")), at_once(inserts)
+    yield line(f"{CLIENTS} clients", [ours], empty, bare, 2)
+
+
+def beside_exports(port: int) -> Iterator[str]:
+    client, exporter = Client(port), http.client.HTTPConnection("127.0.0.1", port)
+
+    def look() -> list[float]:
+        taken = []
+        for turn in range(200):
+            begin = time.perf_counter()
+            client.call("GET", f"/tickets/?limit={20 + turn % 50}")
+            taken.append((time.perf_counter() - begin) * 1000)
+            time.sleep(0.01)
+        return sorted(taken)
+
+    for format in (None, *Format):
+        leave = threading.Event()
+
+        def export(format: Format | None = format, leave: threading.Event = leave) -> None:
+            while not leave.is_set():
+                exporter.request("GET", f"/tickets/export/?format={format}")
+                answer = exporter.getresponse()
+                while not leave.is_set() and answer.read(1 << 20):
+                    pass
+                exporter.close()
+
+        reader = threading.Thread(target=export)
+        if format:
+            reader.start()
+        taken = look()
+        leave.set()
+        if format:
+            reader.join()
+        yield f"| {format or 'nobody does'} | {statistics.median(taken):.1f} | {taken[190]:.1f} |"

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from ticketcore.api import bulk, exports, health, imports, problems, suggestions, tickets
+from ticketcore.api.keeping import Kept
 from ticketcore.api.middleware import Envelope, HeadAsGet, TrailingSlash
 from ticketcore.desk import Desk
 
@@ -27,6 +28,7 @@ def build(current: Callable[[], Desk]) -> FastAPI:
         redirect_slashes=False,
     )
     api.state.current = current
+    api.state.kept = Kept()
     for layer in (TrailingSlash, HeadAsGet, Envelope):  # the last one is the outermost
         api.add_middleware(layer)
     problems.install(api)

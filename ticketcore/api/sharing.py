@@ -8,13 +8,13 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from ticketcore.desk import Desk
 
 
-def _desk(request: Request) -> Desk:
+async def _desk(request: Request) -> Desk:  # not worth a thread: it is there since before the first request
     found: Desk = request.app.state.current()
     return found
 
 
 Here = Annotated[Desk, Depends(_desk)]
-"""The desk that the API was built for; started with the first request."""
+"""The desk that the API was built for."""
 
 
 class _Number(StringConvertor):
