@@ -14,6 +14,7 @@ from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Source, TicketChanges
 from ticketcore.schema import LARGEST_ID, tickets
+from ticketcore.tickets import check_duplicate
 
 MOST = 1_000
 """Tickets that can be changed at once."""
@@ -48,7 +49,8 @@ def update(
     The rows are locked in the order of their ids first, so two that overlap wait for each other and never in a ring.
 
     Raises:
-        InvalidInput: `ids` are, or `filter` matches, more than 1,000 tickets; nothing was changed.
+        InvalidInput: `ids` are, or `filter` matches, more than 1,000 tickets, or they cannot be duplicates of what
+            they should be; nothing was changed.
     """
     values = changes.named()
     rows = _matching(chosen) if isinstance(chosen, TicketFilter) else _numbered(chosen)
@@ -56,6 +58,8 @@ def update(
         locked = connection.execute(rows.order_by(tickets.c.id).with_for_update(of=tickets)).all()
         too_many = bool(locked) and locked[0].found > MOST
         is_idle = too_many or not values
+        if not is_idle:
+            check_duplicate(db, [row.id for row in locked], changes)
         changed = [] if is_idle else connection.execute(_change(values, [row.id for row in locked])).all()
     versions = {row.id: row.version for row in locked}
     now = {row.id: row.version for row in changed}

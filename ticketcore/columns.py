@@ -53,6 +53,8 @@ _every = (
     Column("category", Kind.WORD, "billing, technical, account or general", _t.category),
     Column("priority", Kind.WORD, "low, medium, high or critical", _t.priority),
     Column("status", Kind.WORD, "open, in_progress, resolved or closed", _t.status),
+    Column("assignee", Kind.TEXT, "who works on it", _t.assignee),
+    Column("reporter", Kind.TEXT, "who told of it", _t.reporter),
     Column("created_at", Kind.MOMENT, "when it was filed", _t.created_at),
     Column("updated_at", Kind.MOMENT, "when it was last changed", _t.updated_at),
     Column("resolved_at", Kind.MOMENT, "when it last became resolved or closed; empty while it is not", _t.resolved_at),
@@ -69,6 +71,7 @@ _every = (
     Column("suggested_category", Kind.WORD, "what was suggested when it was filed", _t.suggested_category),
     Column("suggested_priority", Kind.WORD, "what was suggested when it was filed", _t.suggested_priority),
     Column("suggestion_source", Kind.WORD, "who suggested: a model's name, or default", _t.suggestion_source),
+    Column("duplicate_of", Kind.INTEGER, "the number of the ticket that tells of the same", _t.duplicate_of),
 )  # fmt: skip
 
 COLUMNS = {column.name: column for column in _every}

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets
-from ticketcore.validation import SEARCH_LENGTH, UtcDatetime, storable
+from ticketcore.validation import SEARCH_LENGTH, Person, UtcDatetime, storable
 
 
 class Sort(enum.StrEnum):
@@ -57,6 +57,9 @@ class TicketFilter(BaseModel):
     status: Annotated[tuple[Status, ...], *_Several] = Field(
         (), description="Any of these statuses", examples=[["open", "in_progress"]]
     )
+    assignee: Annotated[tuple[Person, ...], *_Several] = Field(
+        (), description="Somebody of these works on it", examples=[["Amara Okafor"]]
+    )
     search: Annotated[
         Annotated[str, Field(max_length=SEARCH_LENGTH), AfterValidator(storable)] | None,
         BeforeValidator(_none_if_blank),
@@ -93,8 +96,10 @@ class TicketFilter(BaseModel):
         return [(name, chosen) for name, chosen in named if chosen]
 
     def where_within_cell(self) -> list[sa.ColumnElement[bool]]:
-        """The SQL conditions beside the facets: creation time and search."""
+        """The SQL conditions beside the facets: who works on it, creation time and search."""
         conditions: list[sa.ColumnElement[bool]] = []
+        if self.assignee:
+            conditions.append(tickets.c.assignee.in_(self.assignee))
         if self.created_from:
             conditions.append(tickets.c.created_at >= self.created_from)
         if self.created_to:
@@ -132,6 +137,7 @@ class TicketFilter(BaseModel):
     def params(self) -> list[tuple[str, str]]:
         """The filter as URL parameters, several values of a field as several parameters."""
         pairs = [(name, value.value) for name in ("category", "priority", "status") for value in getattr(self, name)]
+        pairs += [("assignee", name) for name in self.assignee]
         if self.search:
             pairs.append(("search", self.search))
         for name in ("created_from", "created_to"):
@@ -143,6 +149,8 @@ class TicketFilter(BaseModel):
         """The filter in words, times in `timezone`: "open critical billing tickets containing “refund”"."""
         words = [_either(chosen) for chosen in (self.status, self.priority, self.category) if chosen]
         phrase = " ".join([*words, "tickets"]) if words else "all tickets"
+        if self.assignee:
+            phrase += f" assigned to {_either(self.assignee)}"
         if self.search:
             phrase += f" containing “{self.search}”"
         if self.created_from:
@@ -152,8 +160,8 @@ class TicketFilter(BaseModel):
         return phrase
 
 
-def _either(values: Sequence[enum.StrEnum]) -> str:
-    names = [value.value.replace("_", " ") for value in values]
+def _either(values: Sequence[str]) -> str:
+    names = [value.value.replace("_", " ") if isinstance(value, enum.StrEnum) else value for value in values]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from ticketcore.validation import Description, PastMoment, StoredMoment, Title
+from ticketcore.validation import Description, PastMoment, Person, StoredMoment, TicketNumber, Title
 
 
 class Category(enum.StrEnum):
@@ -63,6 +63,8 @@ class NewTicket(_Input):
     category: Category = Field(Category.GENERAL, description="What it is about", examples=["account"])
     priority: Priority = Field(Priority.MEDIUM, description="How urgent it is", examples=["high"])
     status: Status = Field(Status.OPEN, description="Where it stands", examples=["open"])
+    assignee: Person | None = Field(None, description="Who works on it", examples=["Amara Okafor"])
+    reporter: Person | None = Field(None, description="Who told of it", examples=["j.doe@example.com"])
 
 
 class ImportedTicket(NewTicket):
@@ -109,7 +111,7 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class TicketChanges(_Input):
-    """The fields to change; one that is not named stays as it was, and none of them may be null."""
+    """The fields to change; one that is not named stays as it was. Null clears those that may be empty."""
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
@@ -120,6 +122,11 @@ class TicketChanges(_Input):
     category: Category = Field(Category.GENERAL, description="What it is about", examples=["account"])
     priority: Priority = Field(Priority.MEDIUM, description="How urgent it is", examples=["high"])
     status: Status = Field(Status.OPEN, description="Where it stands", examples=["resolved"])
+    assignee: Person | None = Field(None, description="Who works on it; null for nobody", examples=["Amara Okafor"])
+    reporter: Person | None = Field(None, description="Who told of it", examples=["j.doe@example.com"])
+    duplicate_of: TicketNumber | None = Field(
+        None, description="The number of the ticket that tells of the same; null for none", examples=[41]
+    )
 
     def named(self) -> dict[str, Any]:
         """The fields that were named, with their new values."""
@@ -186,10 +193,19 @@ class Ticket(BaseModel):
     suggestion_source: str | None = Field(
         description="The model that suggested them, or `default`; null if nothing did", examples=["gpt-4.1-mini"]
     )
+    assignee: str | None = Field(description="Who works on it", examples=["Amara Okafor"])
+    reporter: str | None = Field(description="Who told of it", examples=["j.doe@example.com"])
+    duplicate_of: int | None = Field(description="The ticket that it is a duplicate of", examples=[41])
+
+
+class NewNote(_Input):
+    """An internal note about a ticket."""
+
+    text: Description = Field(description="The note, in any number of lines", examples=["Called back, nobody there."])
 
 
 class Event(BaseModel):
-    """One entry of a ticket's history: who changed which field from what to what, when, through which door."""
+    """One entry of a ticket's history: who changed or noted what, when, through which door."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -200,7 +216,11 @@ class Event(BaseModel):
     source: str = Field(
         description="The door: `dashboard`, `api`, `import`, or `sql` for the database itself", examples=["api"]
     )
-    kind: str = Field(description="`created` or `changed`", examples=["changed"])
-    field: str = Field(description="The field that was changed; `status` for a creation", examples=["status"])
-    old_value: str | None = Field(description="What it was; null for a creation", examples=["open"])
-    new_value: str | None = Field(description="What it became", examples=["resolved"])
+    kind: str = Field(description="`created`, `changed`, or `noted` for an internal note", examples=["changed"])
+    field: str = Field(
+        description="The field that was changed; `status` for a creation, `note` for a note", examples=["status"]
+    )
+    old_value: str | None = Field(description="What it was; null for nothing", examples=["open"])
+    new_value: str | None = Field(
+        description="What it became, null for nothing; the text of a note", examples=["resolved"]
+    )

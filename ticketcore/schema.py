@@ -55,6 +55,15 @@ _priority = _native(Priority, "ticket_priority")
 _status = _native(Status, "ticket_status")
 _moment = DateTime(timezone=True)
 
+
+def _one_line(column: str) -> list[CheckConstraint]:
+    return [
+        CheckConstraint(f"char_length({column}) between 1 and {TITLE_LENGTH}", name=f"{column}_length"),
+        CheckConstraint(f"{column} = btrim({column}, {quoted(WHITESPACE)})", name=f"{column}_trimmed"),
+        CheckConstraint(f"{column} = translate({column}, {quoted(LINE_BREAKS)}, '')", name=f"{column}_one_line"),
+    ]
+
+
 tickets = Table(
     "tickets",
     metadata,
@@ -74,9 +83,10 @@ tickets = Table(
     Column("request_key", UUID, unique=True),
     Column("request_digest", Text),
     Column("changed_in", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
-    CheckConstraint(f"char_length(title) between 1 and {TITLE_LENGTH}", name="title_length"),
-    CheckConstraint(f"title = btrim(title, {quoted(WHITESPACE)})", name="title_trimmed"),
-    CheckConstraint(f"title = translate(title, {quoted(LINE_BREAKS)}, '')", name="title_one_line"),
+    Column("assignee", Text),
+    Column("reporter", Text),
+    Column("duplicate_of", BigInteger, ForeignKey("tickets.id")),
+    *_one_line("title"),
     CheckConstraint(f"char_length(description) between 1 and {DESCRIPTION_LENGTH}", name="description_length"),
     CheckConstraint(f"description = btrim(description, {quoted(WHITESPACE)})", name="description_trimmed"),
     CheckConstraint("(resolved_at is not null) = (status in ('resolved', 'closed'))", name="resolved_at_fits_status"),
@@ -85,13 +95,15 @@ tickets = Table(
         " and (suggestion_source is null) = (suggested_priority is null)",
         name="suggestion_whole",
     ),
+    *(check for person in ("assignee", "reporter") for check in _one_line(person)),
+    CheckConstraint("duplicate_of <> id", name="duplicate_of_another"),
 )
 """One row a ticket. `id` is assigned by the database alone; times are `timestamptz`.
 
 `request_key` and `request_digest` tell a repeated request from a new one; `changed_in` is the number of the
 transaction that changed the ticket last, by which the changes can be followed."""
 
-whole = [column for column in tickets.c if column.name in Ticket.model_fields]
+whole = [tickets.c[name] for name in Ticket.model_fields]
 """The columns of which a `Ticket` consists, in its order."""
 
 LARGEST_ID = 2**63 - 1
@@ -121,6 +133,18 @@ trigrams = Index(
 order_of_changes = Index(None, tickets.c.changed_in, tickets.c.id)
 """Answers what changed since."""
 
+duplicates = Index(None, tickets.c.duplicate_of, postgresql_where=tickets.c.duplicate_of.is_not(None))
+"""Answers which tickets were marked as duplicates of one."""
+
+work_of = Index(
+    None,
+    tickets.c.assignee,
+    tickets.c.created_at.desc(),
+    tickets.c.id.desc(),
+    postgresql_where=tickets.c.assignee.is_not(None),
+)
+"""Answers what somebody works on, newest first."""
+
 ticket_events = Table(
     "ticket_events",
     metadata,
@@ -134,11 +158,21 @@ ticket_events = Table(
     Column("old_value", Text),
     Column("new_value", Text),
     CheckConstraint("source in ('dashboard', 'api', 'import', 'sql')", name="source_known"),
-    CheckConstraint("kind in ('created', 'changed')", name="kind_known"),
-    CheckConstraint("(kind = 'created') = (old_value is null)", name="only_creation_has_no_old_value"),
+    CheckConstraint("kind in ('created', 'changed', 'noted')", name="kind_known"),
+    CheckConstraint("kind = 'changed' or old_value is null", name="only_changes_have_an_old_value"),
+    CheckConstraint(
+        "field in ('assignee', 'reporter', 'duplicate_of')"
+        " or new_value is not null and (kind <> 'changed' or old_value is not null)",
+        name="only_people_and_links_may_be_empty",
+    ),
+    CheckConstraint(
+        f"kind <> 'noted' or char_length(new_value) between 1 and {DESCRIPTION_LENGTH}", name="note_length"
+    ),
+    CheckConstraint(f"kind <> 'noted' or new_value = btrim(new_value, {quoted(WHITESPACE)})", name="note_trimmed"),
 )
-"""The history, written by triggers alone. A `created` entry carries the status the ticket began with,
-so the entries with `field = 'status'` are the whole life of a ticket. A ticket with a history cannot be deleted."""
+"""The history: what triggers write of every change, and the notes. A `created` entry carries the status the ticket
+began with, so the entries with `field = 'status'` are the whole life of a ticket. A ticket with a history cannot be
+deleted."""
 
 history_of_ticket = Index(None, ticket_events.c.ticket_id, ticket_events.c.id)
 

@@ -4,19 +4,34 @@ Queries are nouns that return a `Select`; verbs execute them.
 """
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from ticketcore.database import Database
-from ticketcore.errors import Conflict, NotFound
-from ticketcore.models import Event, NewTicket, Source, Suggestion, Ticket, TicketChanges
+from ticketcore.errors import Conflict, InvalidInput, NotFound
+from ticketcore.models import Event, NewNote, NewTicket, Source, Suggestion, Ticket, TicketChanges
 from ticketcore.schema import LARGEST_ID, ticket_events, tickets, whole
 
 # Made once: to build a statement takes longer than to run it.
 _insertion = insert(tickets).on_conflict_do_nothing(index_elements=["request_key"]).returning(*whole)
 _earlier = sa.select(*whole, tickets.c.request_digest).where(tickets.c.request_key == sa.bindparam("key"))
+_noting = (
+    insert(ticket_events)
+    .from_select(
+        ["ticket_id", "at", "actor", "source", "kind", "field", "new_value"],
+        sa.select(
+            tickets.c.id, sa.func.clock_timestamp(), sa.func.desk_actor(), sa.func.desk_source(),
+            sa.literal("noted"), sa.literal("note"), sa.bindparam("text", type_=sa.Text),
+        ).where(tickets.c.id == sa.bindparam("number")),
+    )
+    .returning(*ticket_events.c)
+)  # fmt: skip
+_marked = (
+    sa.select(tickets.c.id).where(tickets.c.duplicate_of == sa.bindparam("number")).order_by(tickets.c.id).limit(100)
+)
 _numbered = sa.select(*whole).where(tickets.c.id == sa.bindparam("number"))
 
 
@@ -90,6 +105,7 @@ def update(
         Conflict: the ticket is no longer at `expected_version`; carries the ticket as it is now.
     """
     values = changes.named()
+    check_duplicate(db, [ticket_id], changes)
     if values and 1 <= ticket_id <= LARGEST_ID:
         statement = sa.update(tickets).where(tickets.c.id == ticket_id).values(values).returning(*whole)
         if expected_version is not None:
@@ -101,6 +117,44 @@ def update(
     if expected_version not in (None, current.version):
         raise Conflict(f"Ticket #{ticket_id} was changed in the meantime; nothing of yours was stored.", current)
     return current
+
+
+def note(db: Database, ticket_id: int, new: NewNote, *, source: Source, actor: str | None = None) -> Event:
+    """The internal note, stored in the ticket's history when this returns; the ticket's version stays.
+
+    Raises:
+        NotFound: there is no such ticket.
+    """
+    if 1 <= ticket_id <= LARGEST_ID:
+        row = db.change(_noting, {"number": ticket_id, "text": new.text}, source, actor)
+        if row is not None:
+            return Event.model_validate(row)
+    raise NotFound(ticket_id)
+
+
+def duplicates(db: Database, ticket_id: int) -> list[int]:
+    """The numbers of the tickets that were marked as duplicates of this one, at most 100, oldest first."""
+    with db.read() as connection:
+        return list(connection.scalars(_marked, {"number": ticket_id}))
+
+
+def check_duplicate(db: Database, ids: Collection[int], changes: TicketChanges) -> None:
+    """Nothing, if these tickets can be duplicates of the one that `changes` names.
+
+    Raises:
+        InvalidInput: there is no such ticket, or it is one of them, or a duplicate of one of them.
+    """
+    if changes.duplicate_of is None:
+        return
+    number: int | None = changes.duplicate_of
+    while number is not None:
+        if number in ids:
+            message = "must be another ticket" if number == changes.duplicate_of else f"is a duplicate of #{number}"
+            raise InvalidInput({"duplicate_of": message})
+        try:
+            number = get(db, number).duplicate_of
+        except NotFound:
+            raise InvalidInput({"duplicate_of": f"there is no ticket #{number}"}) from None
 
 
 def history(db: Database, ticket_id: int) -> list[Event]:

@@ -49,6 +49,10 @@ Title = Annotated[
     str, Field(strict=True, min_length=1, max_length=TITLE_LENGTH), AfterValidator(_one_line), BeforeValidator(_trimmed)
 ]
 Description = Annotated[str, Field(strict=True, min_length=1, max_length=DESCRIPTION_LENGTH), BeforeValidator(_trimmed)]
+Person = Title
+"""A name or an address, as people write it."""
+
+TicketNumber = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 
 
 def _utc(moment: datetime) -> datetime:

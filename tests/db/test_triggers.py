@@ -23,7 +23,7 @@ def facts(sql: sa.Connection, ticket: int) -> sa.Row[Any]:
     return sql.execute(
         sa.text("""
             select title, description, category::text, priority::text, status::text,
-                   version, created_at, updated_at, resolved_at from tickets where id = :id"""),
+                   version, created_at, updated_at, resolved_at, assignee, reporter from tickets where id = :id"""),
         {"id": ticket},
     ).one()
 
@@ -224,6 +224,8 @@ FIELDS = {
     "category": CATEGORIES,
     "priority": PRIORITIES,
     "status": STATUSES,
+    "assignee": (None, "Ann", "Ben"),
+    "reporter": (None, "j.doe@example.com"),
 }
 TYPES = {"category": "ticket_category", "priority": "ticket_priority", "status": "ticket_status"}
 
@@ -259,6 +261,7 @@ def test_the_history_of_any_walk_of_changes_replays_to_the_ticket_as_it_is(
 ) -> None:
     """Each example files a ticket of its own, so what earlier ones left in the table does not matter."""
     fields = {"title": "A", "description": "D", "category": "billing", "priority": "low", "status": first}
+    fields |= {"assignee": None, "reporter": None}
     ticket = file(sql, **fields)
     done = [(None, None)]
     for step in walk:
@@ -270,12 +273,12 @@ def test_the_history_of_any_walk_of_changes_replays_to_the_ticket_as_it_is(
             fields |= values
 
     now, history = facts(sql, ticket), events(sql, ticket)
-    assert dict(zip(FIELDS, now[:5], strict=True)) == fields
+    assert dict(zip(FIELDS, (*now[:5], now.assignee, now.reporter), strict=True)) == fields
     assert now.version == len(done)
     assert now.updated_at == history[-1].at
     assert [event.at for event in history] == sorted(event.at for event in history)
 
-    replayed = {"title": "A", "description": "D", "category": "billing", "priority": "low"}
+    replayed = {**dict.fromkeys(FIELDS), "title": "A", "description": "D", "category": "billing", "priority": "low"}
     resolved_at = None
     for event in history:
         assert replayed.get(event.field) == event.old_value

@@ -36,7 +36,7 @@ def identity(key: str | None, new: NewTicket) -> dict[str, Any]:
     """What `tickets.create` tells this request by: nothing without a key."""
     if key is None:
         return {}
-    canonical = json.dumps(new.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(new.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
     return {
         "request_key": uuid.uuid5(NAMESPACE, key),
         "request_digest": hashlib.sha256(canonical.encode()).hexdigest(),

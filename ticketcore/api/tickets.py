@@ -17,7 +17,7 @@ from ticketcore.api.repetition import IdempotencyKey, identity
 from ticketcore.api.sharing import ONE, Here, TicketId
 from ticketcore.errors import Conflict
 from ticketcore.filters import TicketFilter
-from ticketcore.models import Event, NewTicket, Source, Ticket, TicketChanges
+from ticketcore.models import Event, NewNote, NewTicket, Source, Ticket, TicketChanges
 
 router = APIRouter(prefix="/tickets")
 
@@ -123,7 +123,7 @@ def read_ticket(desk: Here, ticket_id: TicketId, if_none_match: IfNoneMatch) -> 
     summary="Change a ticket",
 )
 def change_ticket(desk: Here, ticket_id: TicketId, changes: TicketChanges, if_match: IfMatch) -> Response:
-    """A JSON merge patch (RFC 7396) of the fields that can be changed, none of which can be null."""
+    """A JSON merge patch (RFC 7396) of the fields that can be changed; null clears a person or a link, nothing else."""
     if not if_match:
         return _shown(tickets.update(desk.db, ticket_id, changes, source=Source.API))
     current = tickets.get(desk.db, ticket_id)
@@ -139,6 +139,11 @@ def change_ticket(desk: Here, ticket_id: TicketId, changes: TicketChanges, if_ma
 @router.get(ONE + "/events/", responses=MISSING, summary="Read a ticket's history, oldest entry first")
 def read_events(desk: Here, ticket_id: TicketId) -> list[Event]:
     return tickets.history(desk.db, ticket_id)
+
+
+@router.post(ONE + "/notes/", status_code=201, responses=MISSING, summary="Add an internal note to a ticket")
+def create_note(desk: Here, ticket_id: TicketId, new: NewNote) -> Event:
+    return tickets.note(desk.db, ticket_id, new, source=Source.API)
 
 
 def _shown(ticket: Ticket, status: int = 200, **headers: str) -> Response:

@@ -42,7 +42,7 @@ class Change(NamedTuple):
     source: Source
     field: str
     old_value: str | None
-    new_value: str
+    new_value: str | None
 
 
 class History(NamedTuple):
@@ -60,6 +60,8 @@ class History(NamedTuple):
     suggested_category: Category | None
     suggested_priority: Priority | None
     suggestion_source: str | None
+    assignee: str | None
+    reporter: str
     changes: list[Change]
 
 
@@ -67,12 +69,14 @@ class _Life:
     """What changes about a ticket, by the rules that the triggers of the database keep."""
 
     def __init__(self, opening: Change, category: Category, priority: Priority) -> None:
-        self.values: dict[str, str] = {"category": category, "priority": priority, opening.field: opening.new_value}
+        self.values: dict[str, Any] = {
+            "category": category, "priority": priority, opening.field: opening.new_value, "assignee": None,
+        }  # fmt: skip
         self.changes = [opening]
         self.resolved_at: datetime | None = None
         self.version = 1
 
-    def change(self, at: datetime, actor: str | None, source: Source, new: dict[str, str]) -> None:
+    def change(self, at: datetime, actor: str | None, source: Source, new: dict[str, str | None]) -> None:
         changed = [name for name, value in self.values.items() if new.get(name, value) != value]
         if not changed:
             return
@@ -121,11 +125,13 @@ def _history(
             break
         by = agent if rng.random() < 0.85 else rng.choices(AGENTS, cum_weights=_WORKLOAD)[0]
         source = Source.API if automatic or rng.random() < 0.06 else Source.DASHBOARD
-        life.change(at, None if automatic else by, source, new)
+        taken = {} if automatic or life.values["assignee"] else {"assignee": by}
+        life.change(at, None if automatic else by, source, {**new, **taken})
     return History(
-        title, description, **life.values, created_at=life.changes[0].at, updated_at=life.changes[-1].at,
-        resolved_at=life.resolved_at, version=life.version, suggested_category=suggestion[0],
-        suggested_priority=suggestion[1], suggestion_source=suggestion[2], changes=life.changes,
+        title=title, description=description, **life.values, created_at=life.changes[0].at,
+        updated_at=life.changes[-1].at, resolved_at=life.resolved_at, version=life.version,
+        suggested_category=suggestion[0], suggested_priority=suggestion[1], suggestion_source=suggestion[2],
+        reporter=facts["email"], changes=life.changes,
     )  # fmt: skip
 
 

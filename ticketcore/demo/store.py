@@ -36,8 +36,8 @@ def copy(driver: Any, first: int, tickets: Iterator[History], chunk_size: int) -
         for ticket in chunk:
             number = next(ids)
             rows.append(_line((number, *ticket[:-1])))
-            for change in ticket.changes:
-                kind = "created" if change.old_value is None else "changed"
+            for place, change in enumerate(ticket.changes):
+                kind = "changed" if place else "created"
                 heapq.heappush(to_come, (change.at, next(serial), _line((number, kind, *change))))
         _copy(cursor, "tickets", _TICKET, rows)
         _copy(cursor, "ticket_events", _EVENT, _until(to_come, chunk[-1].created_at))

@@ -15,7 +15,7 @@ from ticketcore.models import ImportedTicket
 
 FIELDS = tuple(ImportedTicket.model_fields)
 REQUIRED = tuple(name for name, field in ImportedTicket.model_fields.items() if field.is_required())
-DERIVED = frozenset({"id", "updated_at", "version", "resolution_hours", "age_hours", "reopened"})
+DERIVED = frozenset({"id", "duplicate_of", "updated_at", "version", "resolution_hours", "age_hours", "reopened"})
 """Columns of our own export that the desk assigns or works out by itself."""
 
 DELIMITERS = ",;\t"
