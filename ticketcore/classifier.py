@@ -19,6 +19,7 @@ import openai
 from openai.types.shared_params import ResponseFormatJSONSchema
 from pydantic import AliasPath, BaseModel, Field, ValidationError
 
+from ticketcore.circuit import Circuit
 from ticketcore.models import Classification, Suggestion, default_suggestion
 from ticketcore.prompt import PROMPT
 from ticketcore.settings import Settings
@@ -62,37 +63,6 @@ class _UnusableError(Exception):
     """The model answered, but not with a classification; its message is for the agent."""
 
 
-class Circuit:
-    """Whether the model may be asked: not for 30 s after three failures in a row, then by one trial at a time."""
-
-    failures = 3
-    seconds = 30.0
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._failed = 0
-        self._open_until = 0.0
-        self._on_trial = False
-
-    def lets_through(self) -> bool:
-        """Whether a request may go out now. The first one after the pause is the trial; it starts the pause anew."""
-        if self._failed >= self.failures and self._now() < self._open_until:
-            return False
-        self._open_until = self._now() + self.seconds
-        self._on_trial = self._failed >= self.failures
-        return True
-
-    def record(self, *, failed: bool) -> None:
-        self._on_trial = False
-        self._failed = self._failed + 1 if failed else 0
-        self._open_until = self._now() + self.seconds
-
-    def forget(self) -> None:
-        """The request was given up; if it was the trial, the next one is the trial instead."""
-        if self._on_trial:
-            self._open_until = self._now()
-
-
 class Classifier:
     """Asks the model that the settings name, each question with at most one retry, for `SUGGESTION_TIMEOUT` in all.
 
@@ -105,8 +75,13 @@ class Classifier:
     def __init__(self, settings: Settings, *, now: Callable[[], float] = time.monotonic) -> None:
         self.model = settings.openai_model
         self.is_configured = settings.openai_api_key is not None
+        # Made now, because openai imports its parts when they are first used: a page's run changes sys.path, and
+        # another thread that is importing then may look past the folder that it needs.
         self._settings = settings
         self._client: openai.AsyncOpenAI | None = None
+        if self.is_configured:
+            with contextlib.suppress(Exception):  # such as a proxy that cannot be used; the first question will say so
+                self._client = _client(settings)
         self._deadline = settings.suggestion_timeout
         self._circuit = Circuit(now)
         self._knows_schema = True
@@ -210,7 +185,9 @@ def _client(settings: Settings) -> openai.AsyncOpenAI:
     """A client that takes key, address and account from the settings alone; proxies come from the environment."""
     key = settings.openai_api_key.get_secret_value().strip() if settings.openai_api_key else ""
     url = str(settings.openai_base_url or OPENAI)
-    return openai.AsyncOpenAI(api_key=key, admin_api_key="", base_url=url, timeout=None)
+    client = openai.AsyncOpenAI(api_key=key, admin_api_key="", base_url=url, timeout=None)
+    _ = client.chat.completions.with_raw_response
+    return client
 
 
 def _of_no_account(client: openai.AsyncOpenAI) -> openai.AsyncOpenAI:

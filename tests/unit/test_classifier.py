@@ -29,7 +29,8 @@ from tests.unit.provider import (
     says,
 )
 from ticketcore import settings
-from ticketcore.classifier import READ_LENGTH, Circuit, Classifier
+from ticketcore.circuit import Circuit
+from ticketcore.classifier import READ_LENGTH, Classifier
 from ticketcore.models import Category, Priority, Suggestion
 from ticketcore.prompt import PROMPT
 
