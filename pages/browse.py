@@ -25,6 +25,7 @@ with guard():
     with listing:
         with st.container(horizontal=True, vertical_alignment="center"):
             sort = sort_box()
+            st.session_state["browse_listed"] = (matching, sort)  # for the way from one ticket to the next
             st.markdown(f"**{number}** {'ticket' if number.number == 1 else 'tickets'}", width="content")
             if matching.params():
                 st.button("Clear filter", icon=":material/filter_alt_off:", type="tertiary", on_click=clear_filter)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ticketcore.ui import exporting
+from ticketcore.ui import exporting, me
 from ticketcore.ui.widgets import guard
 
 st.set_page_config(page_title="Ticket desk", page_icon="🎫", layout="wide")
@@ -32,5 +32,6 @@ if st.session_state.get("main_page") != page.url_path:  # what was said on one p
         st.session_state.pop(said, None)
     exporting.close()
 
+me.control()
 with guard():
     page.run()

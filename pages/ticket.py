@@ -1,31 +1,25 @@
-"""One ticket on a page of its own: what a link to a ticket opens."""
+"""One ticket on a page of its own: what a link to a ticket opens, and where an agent works on it."""
 
 import streamlit as st
 
-from ticketcore import desk, tickets
-from ticketcore.models import Event
-from ticketcore.ui import fields, loaders
+from ticketcore.filters import Sort, TicketFilter
+from ticketcore.ui import duplicates, editing, fields, loaders, timeline
 from ticketcore.ui.widgets import guard, rerun_when_changed
-from ticketcore.ui.words import label, moment, plain
 
 named = st.query_params.get("id", "")
 view = st.session_state.get("browse_view", {})
-st.page_link("browse.py", label="Back to the list", icon=":material/arrow_back:", query_params=view)
+listed = st.session_state.get("browse_listed", (TicketFilter(), Sort.NEWEST))
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.page_link("browse.py", label="Back to the list", icon=":material/arrow_back:", query_params=view)
+    if st.button("Close", icon=":material/close:", type="tertiary", shortcut="Esc", help="Back to the list"):
+        st.switch_page("browse.py", query_params=view)
+    ways = st.container(horizontal=True)
 
 
-def sentence(event: Event) -> str:
-    """One entry of the history in words."""
-    who = f" by {plain(event.actor)}" if event.actor else ""
-    if event.kind == "created":
-        what = "Filed"
-    elif event.field in ("title", "description"):
-        what = f"{label(event.field)} rewritten"
-    else:
-        what = f"{label(event.field)} {label(event.old_value or '').lower()} → {label(event.new_value or '').lower()}"
-    return f"**{what}**{who} · {moment(event.at)} · {DOORS[event.source]}"
+def go(number: int) -> None:
+    """Shows another ticket."""
+    st.query_params["id"] = str(number)
 
-
-DOORS = {"dashboard": "on the dashboard", "api": "over the API", "import": "by an import", "sql": "in the database"}
 
 with guard():
     if not (named.isascii() and named.isdigit()):
@@ -33,11 +27,24 @@ with guard():
         st.stop()
     at = loaders.version()
     if ticket := fields.load(int(named[:40])):  # no id has more digits, and Python reads no more than 4,300
+        before, after = loaders.neighbours(*listed, ticket, at)
+        for label, key, icon, number in (
+            ("Previous", "K", "arrow_upward", before),
+            ("Next", "J", "arrow_downward", after),
+        ):
+            ways.button(
+                label, icon=f":material/{icon}:", shortcut=key, disabled=number is None, on_click=go, args=(number,),
+                help=f"The {label.lower()} ticket in the list you came from",
+            )  # fmt: skip
         text, history = st.columns([3, 2], gap="large")
         with text:
-            fields.show(ticket, "ticket")
+            if editing.is_open(ticket.id):
+                editing.show(ticket)
+            else:
+                fields.show(ticket, "ticket")
+                with st.container(horizontal=True):
+                    editing.button(ticket)
+                    duplicates.show(ticket)
         with history:
-            st.subheader("History")
-            for event in tickets.history(desk.current().db, ticket.id):
-                st.markdown(sentence(event))
+            timeline.show(ticket)
         rerun_when_changed(at)

@@ -16,7 +16,7 @@ from ticketcore import tickets as single
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import Category, Priority, Status
+from ticketcore.models import Category, Priority, Status, Ticket
 from ticketcore.schema import tickets, whole
 
 EXCERPT_LENGTH = 160
@@ -98,6 +98,37 @@ def summaries(
     return [Summary(**{name: getattr(row, name) for name in Summary.__dataclass_fields__}) for row in rows]
 
 
+def neighbours(db: Database, matching: TicketFilter, sort: Sort, ticket: Ticket) -> tuple[int | None, int | None]:
+    """The ids of the tickets before and after this one in a list of what matches; None at either end."""
+    up, down = (Sort.NEWEST, Sort.OLDEST) if sort is Sort.OLDEST else (Sort.OLDEST, Sort.NEWEST)
+    if sort is not Sort.SEVEREST:
+        return _next(db, matching, up, ticket), _next(db, matching, down, ticket)
+    admitted = [priority for priority in Priority if priority in (matching.priority or Priority)]
+    milder = [priority for priority in reversed(admitted) if severity(priority) < severity(ticket.priority)]
+    severer = [priority for priority in admitted if severity(priority) > severity(ticket.priority)]
+    return _first(db, matching, up, ticket, severer), _first(db, matching, down, ticket, milder)
+
+
+def severity(priority: Priority) -> int:
+    """The place of a priority, from the mildest on."""
+    return list(Priority).index(priority)
+
+
+def _first(db: Database, matching: TicketFilter, way: Sort, ticket: Ticket, others: Sequence[Priority]) -> int | None:
+    """The next ticket of the same priority, or else the first of the other priorities, in their order."""
+    for priority in (ticket.priority, *others):
+        within = matching.model_copy(update={"priority": (priority,)})
+        if found := _next(db, within, way, ticket if priority is ticket.priority else None):
+            return found
+    return None
+
+
+def _next(db: Database, matching: TicketFilter, way: Sort, ticket: Ticket | None) -> int | None:
+    behind = (ticket.created_at, ticket.id) if ticket else None
+    rows = _page(db, _keys, matching, way, limit=1, behind=behind)
+    return rows[0].id if rows else None
+
+
 def count(db: Database, matching: TicketFilter) -> Count:
     """How many tickets match: exact, but under a search at most 10,000, and then marked as capped."""
     if not matching.search:
@@ -159,7 +190,7 @@ def _page(
 @lru_cache(maxsize=128)
 def _plain(columns: Columns, matching: TicketFilter, sort: Sort, is_later: bool, is_behind: bool) -> sa.Select[Any]:
     """One query. What is skipped is skipped in the index, without a look at the tickets."""
-    conditions = [*matching.where(), *_follows(is_behind)]
+    conditions = [*matching.where(), *_follows(sort, is_behind)]
     if is_later:
         places = sa.select(*_keys).where(*conditions).order_by(*order(sort)).limit(_limit).offset(_offset)
         return _at(places, columns, sort)
@@ -172,7 +203,7 @@ def _walk(columns: Columns, matching: TicketFilter, sort: Sort, _is_later: bool,
 
     So the page is whole unless it ends with that one, whose `nth` says which it is.
     """
-    first = sa.select(tickets).where(*matching.where_within_cell(), *_follows(is_behind))
+    first = sa.select(tickets).where(*matching.where_within_cell(), *_follows(sort, is_behind))
     first_in_order = first.order_by(*order(sort)).limit(WALK).subquery()
     walked = sa.select(first_in_order, sa.func.row_number().over().label("nth")).subquery("tickets")
     facets = sa.and_(*(walked.c[name].in_(values) for name, values in matching.facets()))
@@ -193,7 +224,7 @@ def _probes(columns: Columns, matching: TicketFilter, sort: Sort, _is_later: boo
             tickets.c.priority == cell.c.priority,
             tickets.c.status == cell.c.status,
             *matching.where_within_cell(),
-            *_follows(is_behind),
+            *_follows(sort, is_behind),
         )
         .order_by(*order(within))
         .limit(_limit + _offset)
@@ -210,7 +241,8 @@ def _at(places: sa.Select[Any], columns: Columns, sort: Sort) -> sa.Select[Any]:
     return sa.select(*columns).join(place, place.c.id == tickets.c.id).order_by(*order(sort, place))
 
 
-def _follows(is_behind: bool) -> list[sa.ColumnElement[bool]]:
-    """That a ticket comes behind the place that is given, newest first; none where none is given."""
+def _follows(sort: Sort, is_behind: bool) -> list[sa.ColumnElement[bool]]:
+    """That a ticket comes behind the place that is given, by time alone; none where none is given."""
     place = sa.tuple_(sa.bindparam("at", type_=sa.DateTime(timezone=True)), sa.bindparam("id", type_=sa.BigInteger))
-    return [sa.tuple_(tickets.c.created_at, tickets.c.id) < place] if is_behind else []
+    own = sa.tuple_(tickets.c.created_at, tickets.c.id)
+    return [own > place if sort is Sort.OLDEST else own < place] if is_behind else []

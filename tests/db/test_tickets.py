@@ -3,7 +3,7 @@
 import random
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import chain, combinations
@@ -219,6 +219,15 @@ def crowd(sql: sa.Connection, number: int = 200) -> list[Row]:
     )
 
 
+@pytest.fixture(params=[7, 60, 1_000])
+def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """How many tickets are looked at before the cells are probed: none of it may change what is found."""
+    monkeypatch.setattr(listing, "WALK", request.param)
+    listing._walk.cache_clear()
+    yield request.param
+    listing._walk.cache_clear()
+
+
 CONDITIONS: dict[str, Any] = {
     "category": ("billing", "account"),
     "priority": ("critical", "low", "high"),
@@ -238,7 +247,7 @@ def as_filter(conditions: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_pages_of_every_filter_in_every_order_are_what_plain_python_finds(
-    db: Database, sql: sa.Connection, sort: str
+    db: Database, sql: sa.Connection, walk: int, sort: str
 ) -> None:
     rows = crowd(sql)
     for conditions in FILTERS:
@@ -253,7 +262,9 @@ def test_pages_of_every_filter_in_every_order_are_what_plain_python_finds(
         assert listing.count(db, where) == listing.Count(len(expected)), values
 
 
-def test_following_each_page_by_its_last_ticket_visits_each_ticket_once(db: Database, sql: sa.Connection) -> None:
+def test_following_each_page_by_its_last_ticket_visits_each_ticket_once(
+    db: Database, sql: sa.Connection, walk: int
+) -> None:
     rows = crowd(sql)
     for conditions in FILTERS:
         values = as_filter(conditions)
@@ -327,3 +338,19 @@ def test_matches_are_counted_exactly_but_under_a_search_up_to_10000(db: Database
     assert (capped.number, capped.capped, str(capped)) == (10_000, True, "10,000+")
     whole = listing.count(db, everything)
     assert (whole.number, whole.capped, str(whole)) == (10_005, False, "10,005")
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_neighbours_of_a_ticket_are_those_beside_it_in_the_list(
+    db: Database, sql: sa.Connection, walk: int, sort: str
+) -> None:
+    rows = crowd(sql, 60)
+    for conditions in FILTERS[::2]:
+        values = as_filter(conditions)
+        where = parse(TicketFilter, values)
+        expected = [row.id for row in in_order(matching(rows, **values), sort)]
+        for place, number in enumerate(expected):
+            before = expected[place - 1] if place else None
+            after = expected[place + 1] if place + 1 < len(expected) else None
+            found = listing.neighbours(db, where, Sort(sort), tickets.get(db, number))
+            assert found == (before, after), (values, number)

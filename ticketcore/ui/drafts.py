@@ -14,6 +14,7 @@ import streamlit as st
 from ticketcore import desk, tickets
 from ticketcore.errors import Conflict, InvalidInput, TicketDeskError
 from ticketcore.models import Category, NewTicket, Priority, Source, Suggestion
+from ticketcore.ui import me
 from ticketcore.validation import parse
 
 FIELDS = ("title", "description", "category", "priority")
@@ -90,6 +91,7 @@ class Draft:
                 desk.current().db,
                 new,
                 source=Source.DASHBOARD,
+                actor=me.name(),
                 request_key=uuid.UUID(self.name),
                 suggestion=self.suggestion if is_about_this else None,
             )

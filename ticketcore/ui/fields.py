@@ -5,6 +5,7 @@ import streamlit as st
 from ticketcore import desk, tickets
 from ticketcore.errors import Conflict, NotFound, TicketDeskError
 from ticketcore.models import Category, Priority, Source, Status, Ticket, TicketChanges
+from ticketcore.ui import me
 from ticketcore.ui.words import as_text, label, moment, plain
 from ticketcore.validation import parse
 
@@ -37,6 +38,7 @@ def show(ticket: Ticket, where: str) -> None:
                 label(part), members, index=members.index(getattr(ticket, part)), key=key, format_func=label,
                 on_change=_store, args=(ticket, part, key, where), width=132,
             )  # fmt: skip
+    _people(ticket, where)
     if ticket.suggestion_source:
         suggested = f"{label(ticket.suggested_category or '')}, {label(ticket.suggested_priority or '')}"
         st.caption(f"Suggested when filed: {suggested} (by {plain(ticket.suggestion_source)})")
@@ -44,23 +46,47 @@ def show(ticket: Ticket, where: str) -> None:
         as_text(ticket.description)
 
 
+def _people(ticket: Ticket, where: str) -> None:
+    told = f" · told by {plain(ticket.reporter)}" if ticket.reporter else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Assigned to {plain(ticket.assignee or 'nobody')}{told}", width="content")
+        if (mine := me.name()) and ticket.assignee != mine:
+            key = f"{where}_assign_{ticket.id}_{ticket.version}"
+            st.session_state[f"{key}_to"] = mine
+            st.button(
+                "Assign to me", key=key, type="tertiary", icon=":material/person_add:", on_click=_store,
+                args=(ticket, "assignee", f"{key}_to", where),
+            )  # fmt: skip
+
+
 def _store(ticket: Ticket, part: str, key: str, where: str) -> None:
     wanted = st.session_state[key]
     try:
         changes = parse(TicketChanges, {part: wanted})
-        tickets.update(desk.current().db, ticket.id, changes, source=Source.DASHBOARD, expected_version=ticket.version)
-        message = (True, f"{label(part)} is now {label(wanted).lower()}.")
+        tickets.update(
+            desk.current().db,
+            ticket.id,
+            changes,
+            source=Source.DASHBOARD,
+            actor=me.name(),
+            expected_version=ticket.version,
+        )
+        message = (True, f"{label(part)} is now {_word(part, wanted)}.")
     except Conflict as error:
         now = getattr(error.current, part)
         message = (
             False,
             f"Someone else changed this ticket in the meantime, so your choice was not stored. {label(part)} is "
-            f"{label(now).lower()} now; you chose {label(wanted).lower()}. Choose again if it should still change.",
+            f"{_word(part, now)} now; you chose {_word(part, wanted)}. Choose again if it should still change.",
         )
     except TicketDeskError as error:
         st.session_state[key] = getattr(ticket, part)
         message = (False, f"{error} {label(part)} was not changed.")
     st.session_state[f"{where}_outcome"] = (ticket.id, *message)
+
+
+def _word(part: str, value: str | None) -> str:
+    return (value or "nobody") if part == "assignee" else label(value or "").lower()
 
 
 def _outcome(ticket: Ticket, where: str) -> None:

@@ -15,11 +15,15 @@ import streamlit as st
 from ticketcore import desk, listing, stats
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count
+from ticketcore.models import Ticket
 
 PAGE_SIZE = 50
 
-FILTER_KEY: dict[str | type[Any], Callable[[Any], Any]] = {TicketFilter: lambda matching: matching.model_dump_json()}
-"""How a cache tells one filter from another."""
+FILTER_KEY: dict[str | type[Any], Callable[[Any], Any]] = {
+    TicketFilter: lambda matching: matching.model_dump_json(),
+    Ticket: lambda ticket: (ticket.id, ticket.version),
+}
+"""How a cache tells one filter, and one ticket, from another."""
 
 
 def version() -> str:
@@ -40,6 +44,11 @@ def count(matching: TicketFilter, at: str) -> Count:
 def page(matching: TicketFilter, sort: Sort, number: int, at: str) -> pd.DataFrame:
     """One page of the list, as of version `at`: id, title, excerpt, category, priority, status, created_at (UTC)."""
     return _summaries(matching, sort, PAGE_SIZE, (number - 1) * PAGE_SIZE, at)
+
+
+def neighbours(matching: TicketFilter, sort: Sort, ticket: Ticket, at: str) -> tuple[int | None, int | None]:
+    """The ids before and after this ticket in a list of what matches, as of version `at`; None at either end."""
+    return _neighbours(matching, sort, ticket, at)
 
 
 def newest(limit: int, at: str) -> pd.DataFrame:
@@ -71,6 +80,11 @@ def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: 
     rows = listing.summaries(desk.current().db, matching, sort=sort, limit=limit, offset=offset)
     columns = ["id", "title", "excerpt", "category", "priority", "status", "created_at"]
     return pd.DataFrame([asdict(row) for row in rows], columns=columns)
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
+def _neighbours(matching: TicketFilter, sort: Sort, ticket: Ticket, at: str) -> tuple[int | None, int | None]:
+    return listing.neighbours(desk.current().db, matching, sort, ticket)
 
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)

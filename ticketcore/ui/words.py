@@ -7,10 +7,11 @@ Markdown or HTML of its own.
 import enum
 import html
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import humanize
 import streamlit as st
 
 from ticketcore.models import Priority, Status
@@ -72,6 +73,11 @@ def viewer_zone() -> ZoneInfo:
 def moment(when: datetime) -> str:
     """`23 Nov 2026, 18:09`, in the viewer's zone."""
     return f"{when.astimezone(viewer_zone()):%d %b %Y, %H:%M}"
+
+
+def ago(when: datetime) -> str:
+    """`2 hours ago`."""
+    return humanize.naturaltime(when, when=datetime.now(UTC))
 
 
 def chip_column(title: str, colours: dict[Any, str]) -> Any:
