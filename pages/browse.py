@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ticketcore.ui import exporting, fields, loaders, table
+from ticketcore.ui import exporting, fields, loaders, table, together
 from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, rerun_when_changed, sort_box
 
 matching = filter_bar()
@@ -19,7 +19,8 @@ with guard():
         rerun_when_changed(at)
         st.stop()
 
-    opened = st.session_state.get("browse_ticket")
+    together_on = st.session_state.get("together_on", False)
+    opened = None if together_on else st.session_state.get("browse_ticket")
     # Two columns even when nothing is open: the table stays where it is, and so does its scroll position.
     listing, detail = st.columns([3, 2] if opened else [1000, 1], gap="medium" if opened else None)
     with listing:
@@ -30,14 +31,22 @@ with guard():
             if matching.params():
                 st.button("Clear filter", icon=":material/filter_alt_off:", type="tertiary", on_click=clear_filter)
             exporting.button(matching, sort)
+            together.toggle()
+        actions = st.container()
         rows = st.container()
         pages = max(1, -(-number.number // loaders.PAGE_SIZE))
         page = loaders.page(matching, sort, min(st.pagination(pages, key="page", bind="query-params"), pages), at)
         with rows:
             if page.empty:
                 st.info("No ticket matches this filter.", icon=":material/filter_alt:")
+                ticked = []
+            elif together_on:
+                ticked = table.tick(page, state="browse_ticket")
             else:
                 table.show(page, state="browse_ticket")
+        if together_on:
+            with actions:
+                together.bar(ticked, matching, number, at)
     with detail:
         if opened and (ticket := fields.load(opened)):
             fields.show(ticket, "browse")

@@ -1,7 +1,9 @@
-"""Changing many tickets at once: all of them in one transaction, by one statement, or none."""
+"""Changing many tickets at once, and taking it back: all of them in one transaction, by one statement, or none."""
 
 import enum
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,11 +23,12 @@ MOST = 1_000
 
 
 class Outcome(enum.StrEnum):
-    """What became of a ticket: `unchanged` is one that was like this already."""
+    """What became of a ticket: `unchanged` is one that was like this already, `stale` one that has moved on since."""
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     NOT_FOUND = "not_found"
+    STALE = "stale"
 
 
 class Result(BaseModel):
@@ -34,6 +37,19 @@ class Result(BaseModel):
     id: int = Field(description="The ticket's number", examples=[42])
     outcome: Outcome = Field(description="Whether it was changed", examples=["changed"])
     version: int | None = Field(description="The ticket's version now; null if there is no such ticket", examples=[3])
+    before: dict[str, str | int | None] | None = Field(
+        None, description="What the changed fields were; null if nothing was changed", examples=[{"status": "open"}]
+    )
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a change would do: how many tickets are meant, how many would change, and from what."""
+
+    chosen: int
+    changing: int
+    values: dict[str, Counter[str | None]]
+    """For each field that is named, the values that would be replaced, and in how many tickets."""
 
 
 def update(
@@ -53,7 +69,7 @@ def update(
             they should be; nothing was changed.
     """
     values = changes.named()
-    rows = _matching(chosen) if isinstance(chosen, TicketFilter) else _numbered(chosen)
+    rows = _rows(chosen, values)
     with db.write(source, actor) as connection:
         locked = connection.execute(rows.order_by(tickets.c.id).with_for_update(of=tickets)).all()
         too_many = bool(locked) and locked[0].found > MOST
@@ -61,18 +77,83 @@ def update(
         if not is_idle:
             check_duplicate(db, [row.id for row in locked], changes)
         changed = [] if is_idle else connection.execute(_change(values, [row.id for row in locked])).all()
-    versions = {row.id: row.version for row in locked}
+    before = {row.id: row for row in locked}
     now = {row.id: row.version for row in changed}
     if not isinstance(chosen, TicketFilter):
-        return [_result(number, versions.get(number), now.get(number)) for number in dict.fromkeys(chosen)]
+        return [_result(number, before.get(number), now.get(number), values) for number in dict.fromkeys(chosen)]
     if too_many:
-        message = f"matches {listing.count(db, chosen)} tickets; at most {MOST:,} can be changed at once"
-        raise InvalidInput({"filter": message})
+        raise _too_many(db, chosen)
     newest = sorted(locked, key=lambda row: (row.created_at, row.id), reverse=True)
-    return [_result(row.id, row.version, now.get(row.id)) for row in newest]
+    return [_result(row.id, row, now.get(row.id), values) for row in newest]
+
+
+def preview(db: Database, chosen: Sequence[int] | TicketFilter, changes: TicketChanges) -> Preview:
+    """What `update` would do now; changes nothing.
+
+    Raises:
+        InvalidInput: as `update` does.
+    """
+    values = changes.named()
+    with db.read() as connection:
+        rows = connection.execute(_rows(chosen, values)).all()
+    if isinstance(chosen, TicketFilter) and rows and rows[0].found > MOST:
+        raise _too_many(db, chosen)
+    check_duplicate(db, [row.id for row in rows], changes)
+    replaced = {
+        name: Counter(getattr(row, name) for row in rows if getattr(row, name) != values[name]) for name in values
+    }
+    changing = sum(any(getattr(row, name) != value for name, value in values.items()) for row in rows)
+    return Preview(len(rows), changing, replaced)
+
+
+def undo(db: Database, results: Sequence[Result], *, source: Source, actor: str | None = None) -> list[Result]:
+    """What became of each ticket that `results` tells as changed: as it was before, unless it was changed since.
+
+    Raises:
+        DatabaseUnavailable: the database is away; nothing was changed.
+    """
+    undone = [result for result in results if result.before]
+    if not undone:
+        return []
+    names = list(undone[0].before or {})
+    columns = {"id": [result.id for result in undone], "version": [result.version for result in undone]}
+    columns |= {name: [(result.before or {})[name] for result in undone] for name in names}
+    given = (
+        sa.func.unnest(*(sa.literal(values, ARRAY(tickets.c[name].type)) for name, values in columns.items()))
+        .table_valued(*(sa.column(name, tickets.c[name].type) for name in columns))
+        .render_derived("given")
+    )
+    is_meant = (tickets.c.id == given.c.id) & (tickets.c.version == given.c.version)
+    statement = sa.update(tickets).where(is_meant).values({name: given.c[name] for name in names})
+    with db.write(source, actor) as connection:
+        # Locked in the order of their ids, as in `update`.
+        connection.execute(
+            sa.select(1)
+            .where(tickets.c.id == _any([result.id for result in undone]))
+            .order_by(tickets.c.id)
+            .with_for_update()
+        )
+        changed = {
+            row.id: row.version for row in connection.execute(statement.returning(tickets.c.id, tickets.c.version))
+        }
+    return [
+        Result(id=result.id, outcome=Outcome.CHANGED if result.id in changed else Outcome.STALE,
+               version=changed.get(result.id, result.version))
+        for result in undone
+    ]  # fmt: skip
 
 
 _places = sa.select(tickets.c.id, tickets.c.created_at, tickets.c.version)
+
+
+def _rows(chosen: Sequence[int] | TicketFilter, values: dict[str, object]) -> sa.Select[Any]:
+    rows = _matching(chosen) if isinstance(chosen, TicketFilter) else _numbered(chosen)
+    return rows.add_columns(*(tickets.c[name] for name in values))
+
+
+def _too_many(db: Database, matching: TicketFilter) -> InvalidInput:
+    found = listing.count(db, matching)
+    return InvalidInput({"filter": f"matches {found} tickets; at most {MOST:,} can be changed at once"})
 
 
 def _numbered(ids: Sequence[int]) -> sa.Select[Any]:
@@ -106,7 +187,10 @@ def _any(ids: list[int]) -> Any:
     return sa.any_(sa.literal(ids, ARRAY(sa.BigInteger)))
 
 
-def _result(number: int, before: int | None, after: int | None) -> Result:
+def _result(number: int, before: sa.Row[Any] | None, after: int | None, values: Iterable[str]) -> Result:
     if before is None:
         return Result(id=number, outcome=Outcome.NOT_FOUND, version=None)
-    return Result(id=number, outcome=Outcome.CHANGED if after else Outcome.UNCHANGED, version=after or before)
+    if after is None:
+        return Result(id=number, outcome=Outcome.UNCHANGED, version=before.version)
+    was = {name: getattr(before, name) for name in values}
+    return Result(id=number, outcome=Outcome.CHANGED, version=after, before=was)

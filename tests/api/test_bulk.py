@@ -24,9 +24,9 @@ def test_tickets_named_by_their_numbers_are_changed(client: TestClient, sql: sa.
     assert answer.status_code == 200
     assert answer.json() == {
         "results": [
-            {"id": 3, "outcome": "changed", "version": 2},
-            {"id": 2, "outcome": "unchanged", "version": 1},
-            {"id": 9, "outcome": "not_found", "version": None},
+            {"id": 3, "outcome": "changed", "version": 2, "before": {"status": "open"}},
+            {"id": 2, "outcome": "unchanged", "version": 1, "before": None},
+            {"id": 9, "outcome": "not_found", "version": None, "before": None},
         ]
     }
     assert [row.status for row in stored(sql)] == ["open", "closed", "closed"]

@@ -28,7 +28,7 @@ def history(sql: sa.Connection) -> list[Any]:
     return list(
         sql.exec_driver_sql("""
             select ticket_id, field, old_value, new_value, source, actor from ticket_events
-            where kind = 'changed' order by ticket_id, field""")
+            where kind = 'changed' order by ticket_id, field, id""")
     )
 
 
@@ -158,3 +158,61 @@ def test_a_ticket_that_leaves_the_filter_while_its_lock_is_waited_for_is_left_al
         other.commit()
         assert {number for number, _, _ in waiting.result(10)} == {1, 3}
     assert [row.status for row in stored(sql)] == ["closed", "resolved", "closed"]
+
+
+def test_a_preview_counts_what_would_change_and_changes_nothing(db: Database, sql: sa.Connection) -> None:
+    rows = put(
+        sql, [{"status": status} for status in ("open", "open", "in_progress", "closed")] + [{"priority": "low"}]
+    )
+    changes = parse(TicketChanges, {"status": "closed", "priority": "low", "assignee": None})
+    told = bulk.preview(db, [1, 2, 3, 4, 5, 99], changes)
+    assert (told.chosen, told.changing) == (5, 5)
+    assert told.values == {"status": {"open": 3, "in_progress": 1}, "priority": {"medium": 4}, "assignee": {}}
+    told = bulk.preview(db, parse(TicketFilter, {"status": ["closed"]}), parse(TicketChanges, {"status": "closed"}))
+    assert (told.chosen, told.changing, told.values) == (1, 0, {"status": {}})
+    assert stored(sql) == rows
+
+
+def test_what_may_not_be_changed_at_once_cannot_be_previewed_either(db: Database, sql: sa.Connection) -> None:
+    put(sql, [{}] * 1_001)
+    changes = parse(TicketChanges, {"status": "closed"})
+    for chosen in (list(range(1, 1_002)), parse(TicketFilter, {"status": ["open"]})):
+        with pytest.raises(InvalidInput, match=r"1,001 tickets; at most 1,000"):
+            bulk.preview(db, chosen, changes)
+
+
+def test_undoing_gives_each_ticket_back_what_it_was_with_an_entry_of_the_history_each(
+    db: Database, sql: sa.Connection
+) -> None:
+    rows = put(sql, [{"status": "open"}, {"status": "resolved", "priority": "low"}, {"priority": "critical"}, {}])
+    sql.exec_driver_sql("update tickets set assignee = 'Ann' where id = 3")
+    changes = parse(TicketChanges, {"status": "closed", "priority": "high", "assignee": "Ben"})
+    done = bulk.update(db, [3, 1, 2, 77], changes, source=Source.DASHBOARD, actor="Me")
+    assert done[0].before == {"status": "open", "priority": "critical", "assignee": "Ann"}
+    undone = bulk.undo(db, done, source=Source.DASHBOARD, actor="Me")
+    assert [(one.id, one.outcome, one.version) for one in undone] == [
+        (3, "changed", 4),
+        (1, "changed", 3),
+        (2, "changed", 3),
+    ]
+    assert stored(sql) == rows
+    assert sql.exec_driver_sql("select assignee from tickets order by id").scalars().all() == [None, None, "Ann", None]
+    assert [tuple(entry) for entry in history(sql) if entry.ticket_id == 2] == [
+        (2, "assignee", None, "Ben", "dashboard", "Me"),
+        (2, "assignee", "Ben", None, "dashboard", "Me"),
+        (2, "priority", "low", "high", "dashboard", "Me"),
+        (2, "priority", "high", "low", "dashboard", "Me"),
+        (2, "status", "resolved", "closed", "dashboard", "Me"),
+        (2, "status", "closed", "resolved", "dashboard", "Me"),
+    ]
+
+
+def test_undoing_leaves_alone_what_has_moved_on_since(db: Database, sql: sa.Connection) -> None:
+    put(sql, [{}, {}, {"status": "closed"}])
+    done = bulk.update(db, [1, 2, 3], parse(TicketChanges, {"status": "closed"}), source=Source.DASHBOARD)
+    sql.exec_driver_sql("update tickets set priority = 'low' where id = 2")
+    undone = bulk.undo(db, done, source=Source.DASHBOARD)
+    assert [(one.id, one.outcome, one.version) for one in undone] == [(1, "changed", 3), (2, "stale", 2)]
+    assert [row.status for row in stored(sql)] == ["open", "closed", "closed"]
+    assert bulk.undo(db, undone, source=Source.DASHBOARD) == []
+    assert bulk.undo(db, done[2:], source=Source.DASHBOARD) == []

@@ -203,7 +203,7 @@ def test_nothing_is_counted_or_drawn_anew_while_nothing_changed(some: None, sql:
         run(at)
         if sql("select pg_current_snapshot()::text") == [(seen,)]:
             break
-    assert len(statements) <= 2, statements  # has anything changed, asked by the page and by its watch
+    assert len(statements) <= 3, statements  # has anything changed, asked by the bar, the page and its watch
     assert not [statement for statement in statements if "tickets" in statement]
     assert charts(at) == before
 
@@ -211,4 +211,4 @@ def test_nothing_is_counted_or_drawn_anew_while_nothing_changed(some: None, sql:
 def test_the_page_asks_the_database_little(some: None, statements: list[str]) -> None:
     visit("stats.py", category="billing")
     counting = [statement for statement in statements if "tickets" in statement]
-    assert len(counting) <= 4, counting  # figures, first day and days here, the newest tickets on the way
+    assert len(counting) <= 5, counting  # assignees, figures, first day and days here, the newest tickets on the way

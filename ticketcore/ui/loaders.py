@@ -51,6 +51,11 @@ def neighbours(matching: TicketFilter, sort: Sort, ticket: Ticket, at: str) -> t
     return _neighbours(matching, sort, ticket, at)
 
 
+def assignees(at: str) -> list[str]:
+    """Everybody who works on a ticket or did, as of version `at`."""
+    return _assignees(at)
+
+
 def newest(limit: int, at: str) -> pd.DataFrame:
     """The newest tickets of the desk, as of version `at`; columns as in `page`."""
     return _summaries(TicketFilter(), Sort.NEWEST, limit, 0, at)
@@ -85,6 +90,11 @@ def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
 def _neighbours(matching: TicketFilter, sort: Sort, ticket: Ticket, at: str) -> tuple[int | None, int | None]:
     return listing.neighbours(desk.current().db, matching, sort, ticket)
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _assignees(at: str) -> list[str]:
+    return listing.assignees(desk.current().db)
 
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)

@@ -1,6 +1,7 @@
 """The table of tickets, in which a click on a row opens it."""
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -10,21 +11,33 @@ from ticketcore.ui.words import PRIORITY_COLOURS, STATUS_COLOURS, chip_column, l
 HEIGHT = 650
 
 
+def tick(page: pd.DataFrame, *, state: str) -> list[int]:
+    """One page of the list, in which rows are ticked; the ids of those that are."""
+    ids: list[int] = page.id.tolist()
+    shown = _table(page, f"{state}_ticked_{hash(tuple(ids))}", on_select="rerun", selection_mode="multi-row")
+    return [ids[row] for row in shown.selection.rows]
+
+
 def show(page: pd.DataFrame, *, state: str) -> None:
     """One page of the list, as `loaders.page` has it; the id of the ticket that is open lives in the state `state`."""
     ids: list[int] = page.id.tolist()
     opened = st.session_state.get(state)
     # A key of its own for each set of rows: the highlighted row is then always the ticket that is open.
     key = f"{state}_table_{hash(tuple(ids))}"
-    st.dataframe(
+    _table(
+        page, key, on_select=partial(_open, key, ids, state), selection_mode=["single-row", "single-cell"],
+        selection_default={"selection": {"rows": [ids.index(opened)] if opened in ids else []}},
+    )  # fmt: skip
+
+
+def _table(page: pd.DataFrame, key: str, **selection: Any) -> Any:
+    return st.dataframe(
         page.assign(
             status=page.status.map(lambda value: [label(value)]),
             priority=page.priority.map(lambda value: [label(value)]),
             category=page.category.map(label),
         ),
-        key=key, hide_index=True, height=HEIGHT, alt="The tickets that match the filter",
-        on_select=partial(_open, key, ids, state), selection_mode=["single-row", "single-cell"],
-        selection_default={"selection": {"rows": [ids.index(opened)] if opened in ids else []}},
+        key=key, hide_index=True, height=HEIGHT, alt="The tickets that match the filter", **selection,
         column_order=["id", "title", "status", "priority", "category", "created_at", "excerpt"],
         column_config={
             "id": st.column_config.NumberColumn("#", format="%d", width=65),

@@ -71,6 +71,10 @@ def filter_bar() -> TicketFilter | None:
                 label(key), list(kind), key=key, bind="query-params", format_func=label, placeholder="Any",
                 on_change=_first_page, width=165, wrap=True,
             )  # fmt: skip
+        st.multiselect(
+            "Assignee", _known_assignees(), key="assignee", bind="query-params", placeholder="Anybody",
+            accept_new_options=True, on_change=_first_page, width=165, wrap=True,
+        )  # fmt: skip
         for key in _DATES:
             st.date_input(
                 f"Created {key}", None, _FIRST_DAY, _LAST_DAY, key=key, bind="query-params", on_change=_first_page,
@@ -83,6 +87,13 @@ def filter_bar() -> TicketFilter | None:
     except InvalidInput as error:
         st.warning("  \n".join(complaint(*fault) for fault in error.errors.items()), icon=":material/filter_alt:")
         return None
+
+
+def _known_assignees() -> list[str]:
+    try:
+        return loaders.assignees(loaders.version())
+    except DatabaseUnavailable:
+        return []  # the page says so
 
 
 def _adopt_link() -> list[str]:
@@ -138,7 +149,7 @@ def _filter() -> TicketFilter:
     return parse(
         TicketFilter,
         {
-            **{facet: chosen[facet] for facet in _FACETS},
+            **{facet: chosen[facet] for facet in (*_FACETS, "assignee")},
             "search": (chosen["search"] or "").strip(),
             "created_from": _midnight(first, zone) if first else None,
             "created_to": _midnight(last + timedelta(days=1), zone) if last else None,
@@ -158,7 +169,8 @@ def _first_page() -> None:
 
 def clear_filter() -> None:
     """Empties every field of the filter bar."""
-    st.session_state.update({"search": "", "category": [], "priority": [], "status": [], "from": None, "to": None})
+    empty: dict[str, object] = {**{key: [] for key in (*_FACETS, "assignee")}, **dict.fromkeys(_DATES)}
+    st.session_state.update({"search": "", **empty})
     _first_page()
 
 
