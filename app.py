@@ -25,6 +25,8 @@ from ticketcore.errors import StartUpError
 handler = logging.StreamHandler()
 handler.setFormatter(journal.Logfmt())
 logging.basicConfig(level=logging.INFO, handlers=[handler])
+# What broke in the middle of an answer was logged by the API already, in one line; the server would add a page to it.
+logging.getLogger("uvicorn.error").addFilter(lambda record: "Exception in ASGI application" not in str(record.msg))
 for talkative in ("alembic", "httpx", "httpx2", "openai"):
     logging.getLogger(talkative).setLevel(logging.WARNING)
 

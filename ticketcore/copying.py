@@ -89,6 +89,10 @@ class CopyOut:
             with contextlib.suppress(queue.Empty):
                 self._batches.get(timeout=0.02)  # room for what the thread still wants to put
             self._thread.join(0.02)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._batches.get_nowait()  # nobody wants them any more, and an export is remembered for its progress
+        self._rows = []
         with contextlib.suppress(queue.Full):
             self._batches.put_nowait(None)  # whoever still waits for a batch waits in vain
 

@@ -65,6 +65,7 @@ class Database:
                 "tcp_user_timeout": 35_000,
                 "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT}",
             },
+            hide_parameters=True,  # they are what people wrote, which no log is to have
             isolation_level="AUTOCOMMIT",  # `write` begins and ends its transactions itself: a statement less each
         )
         self._watchdog = Watchdog()
@@ -133,8 +134,8 @@ class Database:
             DatabaseUnavailable: the database cannot be reached, or a statement ran over its time.
         """
         with _translated(), self._engine.connect() as connection:
-            connection.exec_driver_sql(f"begin; {_SIGN}", _signature(source, actor))
             try:
+                connection.exec_driver_sql(f"begin; {_SIGN}", _signature(source, actor))
                 if unlimited:
                     connection.execution_options(unlimited=True)
                     connection.execute(sa.text("set local statement_timeout = 0"))

@@ -119,6 +119,8 @@ def _query(matching: TicketFilter, columns: Sequence[Column], format: Format, so
     match format:
         case Format.CSV:
             selected = [_harmless(column).label(column.name) for column in columns]
+            if len(columns) == 1:  # an empty line would be skipped by whoever reads the file; this is written as ""
+                selected = [sa.func.coalesce(sa.cast(selected[0], sa.Text), "").label(columns[0].name)]
         case Format.XLSX | Format.PARQUET:
             selected = [column.value.label(column.name) for column in columns]
         case Format.JSONL:

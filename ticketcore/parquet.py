@@ -72,7 +72,8 @@ def _groups(schema: pa.Schema, batches: Iterator[list[bytes]]) -> Iterator[pa.Ta
     reader = pa.csv.open_csv(
         source,
         read_options=pa.csv.ReadOptions(column_names=schema.names, block_size=BLOCK, use_threads=False),
-        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+        # An empty line is a row whose one cell is empty.
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         convert_options=pa.csv.ConvertOptions(
             column_types=schema, null_values=[""], true_values=["t"], false_values=["f"],
             strings_can_be_null=True, quoted_strings_can_be_null=False,

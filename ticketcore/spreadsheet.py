@@ -76,7 +76,7 @@ _CELLS: dict[Kind, Callable[[str], str]] = {
 def _rows(columns: Sequence[Column], copied: Sequence[bytes]) -> bytes:
     """The XML of the rows."""
     cells = [_CELLS[column.kind] for column in columns]
-    lines = csv.reader(row.decode() for row in copied)
+    lines = (line or [""] for line in csv.reader(row.decode() for row in copied))  # one empty cell is read as none
     return "".join(
         f"<row>{''.join(cell(value) if value else '<c/>' for cell, value in zip(cells, line, strict=True))}</row>"
         for line in lines

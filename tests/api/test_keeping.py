@@ -52,13 +52,15 @@ def test_addresses_do_not_share_an_answer(client: TestClient, sql: sa.Connection
 
 
 def test_what_is_kept_fits_the_room_and_is_forgotten_with_the_next_state() -> None:
-    kept = Kept(room=10)
-    kept.keep("1:1:", "a", b"123456", {})
-    kept.keep("1:1:", "b", b"12345", {})
-    assert kept.find("1:1:", "a") == (b"123456", {})
+    kept = Kept(room=5_000)
+    kept.keep("1:1:", "a", b"1" * 2_500, {})
+    kept.keep("1:1:", "b", b"2" * 2_000, {})
+    assert kept.find("1:1:", "a") == (b"1" * 2_500, {})
     assert kept.find("1:1:", "b") is None
-    kept.keep("2:2:", "b", b"1234567890", {"Link": "x"})
-    assert kept.find("2:2:", "b") == (b"1234567890", {"Link": "x"})
+    kept.keep("1:1:", "c" * 2_000, b"", {})
+    assert kept.find("1:1:", "c" * 2_000) is None, "a key takes room as well"
+    kept.keep("2:2:", "b", b"3" * 3_500, {"Link": "x"})
+    assert kept.find("2:2:", "b") == (b"3" * 3_500, {"Link": "x"})
     assert kept.find("2:2:", "a") is None
     assert kept.find("1:1:", "a") is None
 

@@ -471,3 +471,47 @@ def test_an_export_that_another_thread_closes_is_broken_for_whoever_waits_for_it
         reader.join()
         assert isinstance(ended[0], DatabaseUnavailable)
         assert begun.state == "broken"
+
+
+@pytest.mark.parametrize(
+    "column", ["resolved_at", "resolution_hours", "age_hours", "suggested_category", "suggestion_source"]
+)
+def test_a_single_column_that_is_mostly_empty_has_every_row_in_every_format(
+    exports: Exports, sql: sa.Connection, column: str
+) -> None:
+    """COPY writes an empty line for a row of one empty cell, which readers of CSV take for nothing."""
+    put(sql, [{}, {"status": "closed"}, {}, {"status": "resolved"}, {}])
+    sql.exec_driver_sql(
+        "update tickets set suggested_category = 'billing', suggested_priority = 'low', suggestion_source = 'model'"
+        " where id in (2, 5)"
+    )
+    frames = {
+        "csv": pd.read_csv(io.BytesIO(take(exports, "csv", column))),
+        "xlsx": pd.DataFrame(from_xlsx(take(exports, "xlsx", column))),
+        "parquet": pd.read_parquet(io.BytesIO(take(exports, "parquet", column))),
+        "jsonl": pd.read_json(io.BytesIO(take(exports, "jsonl", column)), lines=True),
+    }
+    query = {
+        "resolved_at": "resolved_at is null", "resolution_hours": "resolved_at is null",
+        "age_hours": "resolved_at is not null", "suggested_category": "suggested_category is null",
+        "suggestion_source": "suggestion_source is null",
+    }[column]  # fmt: skip
+    empty = sql.exec_driver_sql(f"select {query} from tickets order by id desc").scalars().all()
+    for format, frame in frames.items():
+        assert frame[column].isna().tolist() == empty, format
+
+
+def test_an_export_that_was_broken_off_keeps_nothing_of_the_file(exports: Exports, sql: sa.Connection) -> None:
+    sql.exec_driver_sql(
+        "insert into tickets (title, description, category, priority)"
+        " select 'A', repeat('x', 20000), 'general', 'low' from generate_series(1, 1000)"
+    )
+    begun = exports.begin(TicketFilter(), chosen([]), Format.CSV, zone=ZONE, now=NOW, key="mine")
+    pieces = begun.chunks()
+    next(pieces), next(pieces)
+    time.sleep(0.2)  # the copy runs ahead of its reader
+    begun.close()
+    remembered = exports.find("mine")
+    assert remembered is not None
+    waiting = remembered._copy._batches.queue
+    assert sum(len(row) for batch in waiting if isinstance(batch, list) for row in batch) == 0

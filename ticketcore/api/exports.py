@@ -38,7 +38,9 @@ class ExportQuery(TicketFilter):
         examples=["id,title,status,resolution_hours"],
     )
     sort: Sort = Field(Sort.NEWEST, description="The order of the rows", examples=["newest"])
-    signature: bool = Field(False, description="Begin a CSV file with the UTF-8 signature that Excel needs")
+    signature: bool = Field(
+        False, description="Begin a CSV file with the UTF-8 signature that Excel needs", examples=[True]
+    )
     progress: str = Field(
         "", max_length=64, description="A name of the caller's own for this export, by which the dashboard follows it",
         examples=["c0ffee"],

@@ -42,7 +42,9 @@ class ImportQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     skip_invalid: bool = Field(
-        False, description="Store the good rows even if others are bad; otherwise one bad row keeps all of them out"
+        False,
+        description="Store the good rows even if others are bad; otherwise one bad row keeps all of them out",
+        examples=[True],
     )
     names: list[str] = Field(
         [],

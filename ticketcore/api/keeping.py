@@ -8,7 +8,10 @@ from fastapi import Request, Response
 from ticketcore.desk import Desk
 
 ROOM = 16 << 20
-"""Bytes of answers that are kept at the most."""
+"""Bytes that are kept at the most, of answers and what they are found by."""
+
+OVERHEAD = 1_000
+"""Bytes that an answer takes beside its content and its key, roughly."""
 
 
 class Kept:
@@ -31,9 +34,10 @@ class Kept:
         with self._lock:
             if snapshot != self._snapshot:
                 self._snapshot, self._answers, self._size = snapshot, {}, 0
-            if self._size + len(content) <= self._room and key not in self._answers:
+            size = len(content) + len(key) + OVERHEAD
+            if self._size + size <= self._room and key not in self._answers:
                 self._answers[key] = (content, headers)
-                self._size += len(content)
+                self._size += size
 
 
 def answered(

@@ -26,7 +26,7 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         description="Any text of your own that stands for this one ticket. Sent again with the same key and body, the "
-        "request makes no second ticket and has the same answer; with another body it is refused",
+        "request makes no second ticket and is answered with the one that it made; with another body it is refused",
         examples=["order-4711-complaint"],
     ),
 ]

@@ -109,7 +109,8 @@ def names_from(pairs: Iterable[str]) -> dict[str, str]:
 
 def _key(file: IO[bytes], names: Mapping[str, str]) -> uuid.UUID:
     """What stands for this file under these names; leaves the file at its beginning."""
-    digest = hashlib.sha256(json.dumps(names, sort_keys=True).encode())
+    renamed = {field: name for field, name in names.items() if field != name}
+    digest = hashlib.sha256(json.dumps(renamed, sort_keys=True).encode())
     file.seek(0)
     while chunk := file.read(1 << 20):
         digest.update(chunk)
