@@ -4,8 +4,8 @@ import streamlit as st
 
 from ticketcore import desk
 from ticketcore.filters import TicketFilter
-from ticketcore.ui import exporting, figures, loaders
-from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, rerun_when_changed
+from ticketcore.ui import exporting, figures, loaders, report
+from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, period_box, rerun_when_changed
 from ticketcore.ui.words import plain
 
 matching = filter_bar()
@@ -21,5 +21,8 @@ with guard():
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"Figures for {plain(matching.describe(zone))}", width="stretch")
             exporting.button(matching)
-        figures.draw(matching, at, zone.key, st.context.theme.type or "light")
+        theme = st.context.theme.type or "light"
+        figures.draw(matching, at, zone.key, theme)
+        first, last = period_box(matching)
+        report.draw(matching, first, last, zone.key, at, theme)
     rerun_when_changed(at)

@@ -123,6 +123,20 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
+    def view(self) -> Iterator[sa.Connection]:
+        """A connection for queries that all see what was committed when the first of them began.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or a query ran over its time.
+        """
+        with _translated(), self._engine.connect() as connection:
+            connection.execute(sa.text("begin isolation level repeatable read read only"))
+            try:
+                yield connection
+            finally:
+                _roll_back(connection)
+
+    @contextlib.contextmanager
     def write(self, source: Source, actor: str | None = None, *, unlimited: bool = False) -> Iterator[sa.Connection]:
         """A transaction, committed when the block ends and rolled back when it raises.
 

@@ -109,6 +109,10 @@ class TicketFilter(BaseModel):
             conditions.append(tickets.c.title.ilike(pattern) | tickets.c.description.ilike(pattern))
         return conditions
 
+    def whenever(self) -> list[sa.ColumnElement[bool]]:
+        """The SQL conditions, whenever a ticket was created: for figures that have a period of their own."""
+        return self.model_copy(update={"created_from": None, "created_to": None}).where()
+
     def cells(self) -> sa.Subquery:
         """A row for each combination of category, priority and status that the filter admits, at most 64."""
         category, priority, status = (

@@ -40,6 +40,10 @@ class Status(enum.StrEnum):
     CLOSED = "closed"
 
 
+UNSETTLED = (Status.OPEN, Status.IN_PROGRESS)
+"""What a ticket is while there is work to do; otherwise it is settled."""
+
+
 class Source(enum.StrEnum):
     """The door through which a change came."""
 

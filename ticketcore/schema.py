@@ -136,6 +136,9 @@ order_of_changes = Index(None, tickets.c.changed_in, tickets.c.id)
 duplicates = Index(None, tickets.c.duplicate_of, postgresql_where=tickets.c.duplicate_of.is_not(None))
 """Answers which tickets were marked as duplicates of one."""
 
+settled = Index(None, tickets.c.resolved_at, postgresql_where=tickets.c.resolved_at.is_not(None))
+"""Answers what was resolved in a span of time."""
+
 work_of = Index(
     None,
     tickets.c.assignee,
@@ -178,6 +181,26 @@ history_of_ticket = Index(None, ticket_events.c.ticket_id, ticket_events.c.id)
 
 IS_REOPENING = text("field = 'status' and old_value in ('resolved', 'closed') and new_value in ('open', 'in_progress')")
 """Whether an entry of the history says that work began again on a ticket that was resolved or closed."""
+
+IS_SETTLING = text(
+    "field = 'status' and new_value in ('resolved', 'closed') and coalesce(old_value, '') not in ('resolved', 'closed')"
+)
+"""Whether an entry of the history says that a ticket became resolved or closed, or was filed as such."""
+
+IS_RESPONSE = text(
+    "(kind = 'noted' or kind = 'changed' and field = 'status')"
+    " and (source = 'dashboard' or source = 'api' and actor is not null)"
+)
+"""Whether an entry of the history is a note or a change of status by an agent: somebody on the dashboard, or somebody
+who is named by what comes over the API."""
+
+responses = Index(
+    "ix_ticket_events_responses", ticket_events.c.ticket_id, ticket_events.c.at, postgresql_where=IS_RESPONSE
+)
+"""Answers when a ticket was first responded to."""
+
+reopenings = Index("ix_ticket_events_reopenings", ticket_events.c.at, postgresql_where=IS_REOPENING)
+"""Answers what was taken up again since."""
 
 reopened = Index("ix_ticket_events_reopened", ticket_events.c.ticket_id, postgresql_where=IS_REOPENING)
 """Answers which tickets were ever taken up again after they had been resolved or closed."""

@@ -7,6 +7,7 @@ held as `SecretStr`, so they show as `**********` wherever they are printed.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -40,6 +41,21 @@ class Settings(BaseModel):
 
     suggestion_timeout: float = Field(8.0, alias="SUGGESTION_TIMEOUT", gt=0, le=120)
     """Seconds after which a suggestion is given up, retries included."""
+
+    target_hours: dict[Literal["low", "medium", "high", "critical"], Annotated[float, Field(gt=0, le=100_000)]] = Field(
+        {"critical": 4, "high": 24, "medium": 72, "low": 168}, alias="DESK_TARGET_HOURS"
+    )
+    """Hours of the clock within which a ticket of each priority is to be resolved: `critical=4,high=24`."""
+
+    @field_validator("target_hours", mode="before")
+    @classmethod
+    def _are_pairs(cls, text: object) -> object:
+        if not isinstance(text, str):
+            return text
+        pairs = [pair.partition("=") for pair in text.split(",")]
+        if not all(separator for _, separator, _ in pairs) or len({name.strip() for name, *_ in pairs}) < len(pairs):
+            raise ValueError("must name each priority once with its hours, as in critical=4,high=24,medium=72,low=168")
+        return {name.strip(): hours for name, _, hours in pairs}
 
     @field_validator("database_url")
     @classmethod

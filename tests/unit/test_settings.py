@@ -64,12 +64,18 @@ def test_an_empty_variable_counts_as_not_set(nothing: str) -> None:
         "DATABASE_URL",
         "DESK_DATA",
         "DESK_TIMEZONE",
+        "DESK_TARGET_HOURS",
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
         "OPENAI_MODEL",
         "SUGGESTION_TIMEOUT",
     )
     assert settings.read(dict.fromkeys(names, nothing)) == settings.read({})
+
+
+def test_targets_are_hours_by_priority() -> None:
+    chosen = settings.read({"DESK_TARGET_HOURS": " high = 8 ,critical=1.5"})
+    assert chosen.target_hours == {"high": 8.0, "critical": 1.5}
 
 
 def test_variables_of_other_programs_do_not_matter() -> None:
@@ -91,6 +97,12 @@ def test_variables_of_other_programs_do_not_matter() -> None:
         ("DESK_TIMEZONE", "+02:00"),
         ("OPENAI_BASE_URL", "localhost 11434"),
         ("OPENAI_BASE_URL", "ftp://models.example"),
+        ("DESK_TARGET_HOURS", "soon=x"),
+        ("DESK_TARGET_HOURS", "urgent4"),
+        ("DESK_TARGET_HOURS", "high=4,high=5"),
+        ("DESK_TARGET_HOURS", "urgent=4"),
+        ("DESK_TARGET_HOURS", "high=0"),
+        ("DESK_TARGET_HOURS", "high=-4.25"),
         ("SUGGESTION_TIMEOUT", "soon"),
         ("SUGGESTION_TIMEOUT", "-3.25"),
         ("SUGGESTION_TIMEOUT", "0.0"),

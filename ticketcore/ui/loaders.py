@@ -56,6 +56,12 @@ def assignees(at: str) -> list[str]:
     return _assignees(at)
 
 
+def first_day(at: str) -> date | None:
+    """The day of the desk's first ticket, as of version `at`; None for an empty desk."""
+    first = listing.summaries(desk.current().db, TicketFilter(), sort=Sort.OLDEST, limit=1)
+    return first[0].created_at.astimezone(desk.current().settings.timezone).date() if first else None
+
+
 def newest(limit: int, at: str) -> pd.DataFrame:
     """The newest tickets of the desk, as of version `at`; columns as in `page`."""
     return _summaries(TicketFilter(), Sort.NEWEST, limit, 0, at)

@@ -24,6 +24,7 @@ _WORDS: dict[str, dict[str, str]] = {
 }
 """For each key in the address, the API's values and the words on the screen."""
 _DATES = ("from", "to")
+_PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "A year"}
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
 
 
@@ -139,6 +140,21 @@ def sort_box() -> Sort:
         label_visibility="collapsed", width=180,
     )  # fmt: skip
     return Sort(st.session_state["sort"])
+
+
+def period_box(matching: TicketFilter) -> tuple[date, date]:
+    """The first and the last day to report on: those of the filter, or as many days until today as were chosen."""
+    zone = desk.current().settings.timezone
+    today = datetime.now(zone).date()
+    first, last = st.session_state["from"], st.session_state["to"]
+    if first or last:
+        begin = first or (loaders.first_day(loaders.version()) or today)
+        return begin, max(begin, last or today)
+    days = st.segmented_control(
+        "Period", list(_PERIODS), default=30, key="period", bind="query-params", format_func=_PERIODS.__getitem__,
+        required=True, help="Or choose days in the filter above",
+    )  # fmt: skip
+    return today - timedelta(days=(days or 30) - 1), today
 
 
 def _filter() -> TicketFilter:

@@ -34,6 +34,12 @@ alter table tickets
 create index ix_tickets_duplicate_of on tickets (duplicate_of) where duplicate_of is not null;
 create index ix_tickets_assignee_created_at_id on tickets (assignee, created_at desc, id desc)
     where assignee is not null;
+create index ix_tickets_resolved_at on tickets (resolved_at) where resolved_at is not null;
+create index ix_ticket_events_responses on ticket_events (ticket_id, at)
+    where (kind = 'noted' or kind = 'changed' and field = 'status')
+      and (source = 'dashboard' or source = 'api' and actor is not null);
+create index ix_ticket_events_reopenings on ticket_events (at)
+    where field = 'status' and old_value in ('resolved', 'closed') and new_value in ('open', 'in_progress');
 
 alter table ticket_events
     drop constraint ck_ticket_events_kind_known,
@@ -126,6 +132,7 @@ def downgrade() -> None:
     op.execute(_second.KEEP_FACTS)
     op.execute(record_changes(""))
     op.execute("""
+        drop index ix_tickets_resolved_at, ix_ticket_events_responses, ix_ticket_events_reopenings;
         delete from ticket_events where kind = 'noted' or field in ('assignee', 'reporter', 'duplicate_of');
         alter table ticket_events
             drop constraint ck_ticket_events_note_length,

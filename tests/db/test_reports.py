@@ -1,0 +1,268 @@
+"""Every figure of a period is what plain Python finds by replaying the history, ticket by ticket."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from tests.oracle import CATEGORIES, PRIORITIES, STATUSES
+from ticketcore import flow, reports
+from ticketcore.database import Database
+from ticketcore.filters import TicketFilter
+from ticketcore.period import Period, Unit
+from ticketcore.validation import parse
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 18, 14, 30, tzinfo=UTC)
+SETTLED = ("resolved", "closed")
+HOUR = timedelta(hours=1)
+
+
+@dataclass
+class Told:
+    """A ticket and what is told of it."""
+
+    id: int
+    category: str
+    priority: str
+    created_at: datetime
+    assignee: str | None
+    suggestion: tuple[str | None, str | None, str | None]
+    steps: list[tuple[datetime, str, str | None, str, str, str | None]] = field(default_factory=list)
+    """at, kind, old value, new value, source, actor"""
+
+    def status(self, moment: datetime) -> str | None:
+        """What it was just before the moment; None if it was not there yet."""
+        values = [new for at, kind, _, new, *_ in self.steps if kind != "noted" and at < moment]
+        return values[-1] if values else None
+
+    @property
+    def resolved_at(self) -> datetime | None:
+        found = None
+        for at, kind, old, new, *_ in self.steps:
+            if kind != "noted" and new not in SETTLED:
+                found = None
+            elif kind != "noted" and old not in SETTLED:
+                found = at
+        return found
+
+    @property
+    def first_response(self) -> datetime | None:
+        for at, kind, _, _, source, actor in self.steps:
+            if kind != "created" and (source == "dashboard" or (source == "api" and actor)):
+                return at
+        return None
+
+
+def lives(number: int) -> list[Told]:
+    """Random lives, many of which meet at the same moments and at midnight; the seed is fixed."""
+    chance = random.Random(11)
+    found = []
+    for ticket in range(1, number + 1):
+        at = datetime(2026, 8, 20, 22, tzinfo=UTC) + chance.randrange(24 * 89) * HOUR
+        model = (chance.choice(CATEGORIES), chance.choice(PRIORITIES), chance.choice(["small-model", "default"]))
+        suggestion = model if chance.random() < 0.8 else (None, None, None)
+        one = Told(
+            ticket,
+            chance.choice(CATEGORIES),
+            chance.choice(PRIORITIES),
+            at,
+            chance.choice([None, "Ann", "Ben"]),
+            suggestion,
+        )
+        status = chance.choices(STATUSES, (30, 1, 1, 1))[0]
+        one.steps.append((at, "created", None, status, "api", None))
+        while chance.random() < 0.75:
+            at += (
+                chance.choice([timedelta(), HOUR, 5 * HOUR, 30 * HOUR, timedelta(days=9)]) + chance.randrange(2) * HOUR
+            )
+            door = chance.choice(
+                [("dashboard", None), ("dashboard", "Ann"), ("api", None), ("api", "Ben"), ("sql", "dba")]
+            )
+            if chance.random() < 0.25:
+                one.steps.append((at, "noted", None, "A note", *door))
+                continue
+            new = chance.choice([other for other in STATUSES if other != status])
+            one.steps.append((at, "changed", status, new, *door))
+            status = new
+        one.steps = [step for step in one.steps if step[0] <= NOW]
+        if one.steps:
+            found.append(one)
+    return found
+
+
+@pytest.fixture(scope="module")
+def told() -> list[Told]:
+    return lives(400)
+
+
+@pytest.fixture
+def desk(db: Database, sql: sa.Connection, told: list[Told]) -> Database:
+    """The desk with these lives, stored past the triggers, which would stamp the present."""
+    sql.exec_driver_sql("set session_replication_role = replica")
+    sql.execute(
+        sa.text("""insert into tickets (id, title, description, category, priority, status, created_at, updated_at,
+            resolved_at, assignee, suggested_category, suggested_priority, suggestion_source) overriding system value
+            values (:id, 'A', 'B', :category, :priority, :status, :created_at, :created_at, :resolved_at, :assignee,
+            :c, :p, :s)"""),
+        [
+            {**vars(one), "status": one.status(NOW + HOUR), "resolved_at": one.resolved_at,
+             **dict(zip("cps", one.suggestion, strict=True))}
+            for one in told
+        ],
+    )  # fmt: skip
+    steps = sorted((at, one.id, place, *rest) for one in told for place, (at, *rest) in enumerate(one.steps))
+    sql.execute(
+        sa.text("""insert into ticket_events (ticket_id, at, kind, field, old_value, new_value, source, actor)
+            values (:id, :at, :kind, :field, :old, :new, :source, :actor)"""),
+        [
+            {"at": at, "id": number, "kind": kind, "field": "note" if kind == "noted" else "status", "old": old,
+             "new": new, "source": source, "actor": actor}
+            for at, number, _, kind, old, new, source, actor in steps
+        ],
+    )  # fmt: skip
+    sql.exec_driver_sql("set session_replication_role = origin")
+    return db
+
+
+FILTERS: list[tuple[dict[str, Any], Callable[[Told], bool]]] = [
+    ({}, lambda one: True),
+    ({"category": ["billing", "account"]}, lambda one: one.category in ("billing", "account")),
+    ({"priority": ["high"], "assignee": ["Ann"]}, lambda one: one.priority == "high" and one.assignee == "Ann"),
+    ({"search": "nothing like it"}, lambda one: False),
+]
+PERIODS = [
+    Period(date(2026, 10, 20), date(2026, 11, 18), BERLIN, NOW),  # the clock goes back on 25 October
+    Period(date(2026, 8, 20), date(2026, 12, 31), BERLIN, NOW),
+    Period(date(2026, 10, 24), date(2026, 10, 26), BERLIN, NOW),
+]
+
+
+@pytest.fixture(params=range(len(FILTERS)), ids=lambda place: str(FILTERS[place][0]))
+def chosen(request: pytest.FixtureRequest, told: list[Told]) -> tuple[TicketFilter, list[Told]]:
+    values, admits = FILTERS[request.param]
+    return parse(TicketFilter, values), [one for one in told if admits(one)]
+
+
+def spread(hours: list[float]) -> reports.Spread:
+    """By numpy's definition of a percentile, which is PostgreSQL's as well."""
+    if not hours:
+        return reports.Spread(0, None, None)
+    p50, p90 = (float(np.percentile(hours, share)) for share in (50, 90))
+    return reports.Spread(len(hours), pytest.approx(p50), pytest.approx(p90))
+
+
+def took(one: Told) -> float:
+    assert one.resolved_at
+    return (one.resolved_at - one.created_at) / HOUR
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+@pytest.mark.parametrize("period", PERIODS, ids=["a month", "all", "three days"])
+def test_the_flow_and_the_backlog_are_those_of_the_replayed_history(
+    desk: Database, chosen: tuple[TicketFilter, list[Told]], period: Period, unit: Unit
+) -> None:
+    where, expected = chosen
+    buckets = period.buckets(unit)
+    found = flow.flow(desk, where, buckets)
+    assert found.buckets == buckets
+    for place, bucket in enumerate(buckets):
+        assert found.created[place] == sum(bucket.start <= one.created_at < bucket.end for one in expected)
+        assert found.resolved[place] == sum(
+            one.resolved_at is not None and bucket.start <= one.resolved_at < bucket.end for one in expected
+        )
+        assert found.backlog[place] == sum(one.status(bucket.end) in ("open", "in_progress") for one in expected)
+    assert found.backlog_before == sum(one.status(buckets[0].start) in ("open", "in_progress") for one in expected)
+
+
+@pytest.mark.parametrize("period", PERIODS, ids=["a month", "all", "three days"])
+def test_times_to_resolution_and_response_are_those_of_the_replayed_history(
+    desk: Database, chosen: tuple[TicketFilter, list[Told]], period: Period
+) -> None:
+    where, expected = chosen
+    done = [one for one in expected if one.resolved_at and period.start <= one.resolved_at < period.end]
+    resolution = reports.resolution(desk, where, period)
+    assert set(resolution) == {None, *PRIORITIES, *CATEGORIES}
+    assert resolution[None] == spread([took(one) for one in done])
+    came = [one for one in expected if period.start <= one.created_at < period.end and one.first_response]
+    responses = reports.first_response(desk, where, period)
+    waits = {one.id: (one.first_response - one.created_at) / HOUR for one in came if one.first_response}
+    assert responses[None] == spread(list(waits.values()))
+    for priority in PRIORITIES:
+        assert resolution[priority] == spread([took(one) for one in done if one.priority == priority])
+        assert responses[priority] == spread([waits[one.id] for one in came if one.priority == priority])
+    for category in CATEGORIES:
+        assert resolution[category] == spread([took(one) for one in done if one.category == category])
+
+
+TARGETS = dict(zip(PRIORITIES, (168 * HOUR, 72 * HOUR, 24 * HOUR, 4 * HOUR), strict=True))
+
+
+@pytest.mark.parametrize("period", PERIODS, ids=["a month", "all", "three days"])
+def test_targets_count_whoever_was_due(desk: Database, chosen: tuple[TicketFilter, list[Told]], period: Period) -> None:
+    where, expected = chosen
+    found = reports.promises(desk, where, period, TARGETS)
+    for priority, target in TARGETS.items():
+        due = [
+            one for one in expected
+            if one.priority == priority and period.start <= one.created_at + target < period.end
+        ]  # fmt: skip
+        met = [one for one in due if one.resolved_at and one.resolved_at <= one.created_at + target]
+        assert found[priority] == reports.Promise(len(due), len(met))
+
+
+def test_the_next_to_miss_their_target_come_soonest_first(
+    desk: Database, chosen: tuple[TicketFilter, list[Told]]
+) -> None:
+    where, expected = chosen
+    waiting = [(one.created_at + TARGETS[one.priority], one.id) for one in expected if not one.resolved_at]
+    now = NOW - timedelta(days=3)
+    found = reports.next_due(desk, where, TARGETS, now=now, limit=7)
+    assert [(due, number) for number, _, _, due in found] == sorted(one for one in waiting if one[0] >= now)[:7]
+
+
+def test_ages_of_what_is_open_are_grouped_by_days(desk: Database, chosen: tuple[TicketFilter, list[Told]]) -> None:
+    where, expected = chosen
+    numbers = Counter(
+        (sum((NOW - one.created_at) >= timedelta(days=days) for days in (1, 3, 7, 30, 90)), one.priority)
+        for one in expected
+        if not one.resolved_at
+    )
+    found = reports.ageing(desk, where, now=NOW)
+    assert len(found) == 24
+    assert {place: number for place, number in found.items() if number} == numbers
+
+
+@pytest.mark.parametrize("period", PERIODS, ids=["a month", "all", "three days"])
+def test_arrivals_work_and_suggestions_are_counted(
+    desk: Database, chosen: tuple[TicketFilter, list[Told]], period: Period
+) -> None:
+    where, expected = chosen
+    came = [one for one in expected if period.start <= one.created_at < period.end]
+    local = Counter(
+        (one.created_at.astimezone(BERLIN).weekday(), one.created_at.astimezone(BERLIN).hour) for one in came
+    )
+    assert reports.arrivals(desk, where, period) == [[local[day, hour] for hour in range(24)] for day in range(7)]
+
+    done = [one for one in expected if one.resolved_at and period.start <= one.resolved_at < period.end]
+    for work in (found := reports.work(desk, where, period)):
+        hours = [took(one) for one in done if one.assignee == work.assignee]
+        assert (work.resolved, work.p50) == (len(hours), spread(hours).p50)
+        assert work.unsettled == sum(one.assignee == work.assignee and not one.resolved_at for one in expected)
+    busy = {one.assignee for one in expected if one.assignee and (not one.resolved_at or one in done)}
+    assert {work.assignee for work in found} == busy
+
+    cells = Counter(
+        (one.suggestion[2], (one.suggestion[0], one.category, one.suggestion[1] == one.priority))
+        for one in came
+        if one.suggestion[2]
+    )
+    suggestions = reports.suggestions(desk, where, period)
+    assert {(source, cell): n for source, found in suggestions.items() for cell, n in found.items()} == cells

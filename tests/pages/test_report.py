@@ -1,0 +1,125 @@
+"""What happened in a period, on the page: raw SQL's numbers beside those of the equally long period before."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.conftest import ZONE, Filing, Sql, change, charts, links, shows, visit
+
+TODAY = f"(now() at time zone '{ZONE}')::date"
+SETTLE = "update tickets set status = 'resolved' where"
+
+
+@pytest.fixture
+def some(sql: Sql) -> None:
+    """600 tickets over 100 days, a third of them resolved, some of these reopened."""
+    sql(
+        "insert into tickets (title, description, category, priority, created_at, suggested_category,"
+        " suggested_priority, suggestion_source)"
+        " select 'T' || n, 'D', (enum_range(null::ticket_category))[1 + n * n % 4],"
+        " (enum_range(null::ticket_priority))[1 + n / 3 % 4], now() - n * interval '4 hours', 'billing', 'low', 'model'"
+        " from generate_series(1, 600) n"
+    )
+    sql(f"{SETTLE} mod(id, 3) = 0")
+    sql("update tickets set status = 'open' where mod(id, 30) = 0")
+
+
+def figure(at: AppTest, name: str) -> tuple[str, str]:
+    """A figure of the period and its change; the label may say how few tickets stand behind it."""
+    (found,) = [metric for metric in at.metric if metric.label.split(" · ")[0] == name]
+    return found.value, found.delta
+
+
+def days(number: int, column: str = "created_at") -> str:
+    return f"({column} at time zone '{ZONE}')::date > {TODAY} - {number}"
+
+
+@pytest.mark.parametrize(("period", "length"), [("30 days", 30), ("7 days", 7), ("90 days", 90)])
+def test_the_figures_of_the_period_are_the_database_s(some: None, sql: Sql, period: str, length: int) -> None:
+    at = visit("stats.py", period=period)
+    ((created,),) = sql(f"select count(*) from tickets where {days(length)}")
+    ((resolved,),) = sql(f"select count(*) from tickets where {days(length, 'resolved_at')}")
+    ((backlog,),) = sql("select count(*) from tickets where status in ('open', 'in_progress')")
+    ((kept,),) = sql(
+        f"select to_char(100 * avg((category = 'billing')::int), 'FM990.0') from tickets where {days(length)}"
+    )
+    ((median,),) = sql(
+        "select percentile_cont(0.5) within group (order by extract(epoch from resolved_at - created_at) / 3600)"
+        f" from tickets where {days(length, 'resolved_at')}"
+    )
+    assert figure(at, "Created")[0] == str(created)
+    assert figure(at, "Resolved") == (str(resolved), f"+{resolved}")
+    assert figure(at, "Backlog")[0] == str(backlog)
+    assert figure(at, "Category kept")[0] == f"{kept} %"
+    assert figure(at, "Time to resolution")[0] == f"{median:,.1f} h"
+
+
+def test_the_change_is_against_the_equally_long_period_before(file_ticket: Filing) -> None:
+    now = datetime.now(ZoneInfo(ZONE))
+    for back in (0, 6, 7, 8, 13, 14):
+        file_ticket(created_at=now - timedelta(days=back, minutes=1) if back else now)
+    at = visit("stats.py", period="7 days")
+    hour = now - now.replace(hour=0, minute=0, second=0)
+    if hour > timedelta(minutes=1):  # otherwise a minute ago was yesterday
+        assert figure(at, "Created") == ("2", "-1")
+
+
+def test_the_filter_s_days_are_the_period_and_its_facets_hold(some: None, sql: Sql) -> None:
+    first, last = (datetime.now(ZoneInfo(ZONE)).date() - timedelta(days=back) for back in (20, 10))
+    at = visit("stats.py", category="Billing", **{"from": first.isoformat(), "to": last.isoformat()})
+    day = f"(created_at at time zone '{ZONE}')::date"
+    ((number,),) = sql(
+        f"select count(*) from tickets where category = 'billing' and {day} between '{first}' and '{last}'"
+    )
+    assert figure(at, "Created")[0] == f"{number}"
+
+
+def test_small_numbers_are_marked_and_no_number_is_a_dash(file_ticket: Filing, sql: Sql) -> None:
+    file_ticket()
+    at = visit("stats.py")
+    assert figure(at, "Time to resolution")[0] == "–"
+    sql(f"{SETTLE} true")
+    at = visit("stats.py")
+    assert "Time to resolution · only 1" in {metric.label for metric in at.metric}
+    assert "Created" in {metric.label for metric in at.metric}
+
+
+def test_every_figure_says_what_it_means(some: None) -> None:
+    at = visit("stats.py")
+    assert all(metric.proto.help for metric in at.metric[4:])
+
+
+def test_a_day_that_is_not_over_is_drawn_pale(some: None) -> None:
+    (spec,) = [spec for heard, spec in charts(visit("stats.py")).items() if heard.startswith("Created and resolved")]
+    assert spec["encoding"]["opacity"]["condition"]["test"] == "datum.whole"
+
+
+def test_what_will_miss_its_target_next_is_one_click_away(file_ticket: Filing) -> None:
+    now = datetime.now(ZoneInfo(ZONE))
+    file_ticket("Soon", priority="critical", created_at=now - timedelta(hours=3))
+    file_ticket("Later", priority="high", created_at=now - timedelta(hours=3))
+    file_ticket("Too late", priority="critical", created_at=now - timedelta(hours=5))
+    at = visit("stats.py")
+    found = [(label, where) for label, where in links(at) if where.startswith("ticket?id=")]
+    assert [where for _, where in found] == ["ticket?id=1", "ticket?id=2"]
+    assert found[0][0].startswith("#1 Soon · Critical · in 0 h 59 min")
+    assert ("The oldest open tickets first", "tickets?status=Open&status=In+progress&sort=Oldest+first") in links(at)
+
+
+def test_a_period_that_has_not_begun_is_said_to_be_empty(some: None) -> None:
+    later = (datetime.now(ZoneInfo(ZONE)).date() + timedelta(days=400)).isoformat()
+    at = visit("stats.py", **{"from": later, "to": later})
+    assert shows(at, "This period has not begun.")
+
+
+def test_an_agent_s_work_is_a_row(some: None, sql: Sql) -> None:
+    sql("update tickets set assignee = 'Ann' where mod(id, 3) = 0")
+    at = change(visit("stats.py"), "Category", ["technical"])
+    (work,) = [one.value for one in at.dataframe if "Assignee" in one.value.columns]
+    ((unsettled, resolved),) = sql(
+        "select count(*) filter (where status = 'open'), count(*) filter (where status = 'resolved') from tickets"
+        " where assignee = 'Ann' and category = 'technical'"
+    )
+    assert work[["Assignee", "Open", "Resolved"]].values.tolist() == [["Ann", unsettled, resolved]]
