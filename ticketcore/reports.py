@@ -49,33 +49,43 @@ class Work:
     p50: float | None
 
 
+Suggested = dict[str, dict[tuple[Category, Category, bool], int]]
+"""By source, how many tickets there are of (suggested category, category now, whether the priority was kept)."""
+
 _t, _e = tickets.c, ticket_events.c
 _hours_to_settle = sa.cast(sa.extract("epoch", _t.resolved_at - _t.created_at) / 3600, sa.Float)
 
 
-def resolution(db: Database, matching: TicketFilter, period: Period) -> dict[Priority | Category | None, Spread]:
+def resolution(
+    db: Database, matching: TicketFilter, period: Period, *, in_parts: bool = True
+) -> dict[Priority | Category | None, Spread]:
     """From creation to the last time a ticket became settled, of those for which that lies in the period.
 
-    By priority, by category, and for all of them under None.
+    For all of them under None; `in_parts`, by priority and by category as well.
     """
-    facets = (_t.priority, _t.category)
+    facets = (_t.priority, _t.category) if in_parts else ()
     found = (
         sa.select(*facets, *_spread(_hours_to_settle))
+        .select_from(tickets)
         .where(_within(_t.resolved_at, period), *matching.whenever())
         .group_by(sa.func.grouping_sets(sa.tuple_(), *(sa.tuple_(facet) for facet in facets)))
     )
     with db.read() as connection:
         rows = connection.execute(found).all()
-    spreads = {row.priority or row.category: _read(row) for row in rows}
-    return {value: spreads.get(value, Spread(0, None, None)) for value in (None, *Priority, *Category)}
+    spreads = {(row.priority or row.category) if in_parts else None: _read(row) for row in rows}
+    parts = (*Priority, *Category) if in_parts else ()
+    return {value: spreads.get(value, Spread(0, None, None)) for value in (None, *parts)}
 
 
-def first_response(db: Database, matching: TicketFilter, period: Period) -> dict[Priority | None, Spread]:
+def first_response(
+    db: Database, matching: TicketFilter, period: Period, *, in_parts: bool = True
+) -> dict[Priority | None, Spread]:
     """From creation to the first note or change of status by an agent, of tickets created in the period.
 
     An agent is who works on the dashboard, or is named by what comes over the API. Tickets without a response count
-    for nothing. By priority, and for all of them under None.
+    for nothing. For all of them under None; `in_parts`, by priority as well.
     """
+    facets = (_t.priority,) if in_parts else ()
     first = (
         sa.select(sa.func.min(_e.at).label("at"))
         .where(_e.ticket_id == _t.id, IS_RESPONSE)
@@ -84,14 +94,14 @@ def first_response(db: Database, matching: TicketFilter, period: Period) -> dict
     )
     hours = sa.cast(sa.extract("epoch", first.c.at - _t.created_at) / 3600, sa.Float)
     found = (
-        sa.select(_t.priority, *_spread(hours))
+        sa.select(*facets, *_spread(hours))
         .select_from(tickets.join(first, first.c.at.is_not(None)))
         .where(_within(_t.created_at, period), *matching.whenever())
-        .group_by(sa.func.grouping_sets(sa.tuple_(), sa.tuple_(_t.priority)))
+        .group_by(sa.func.grouping_sets(sa.tuple_(), *(sa.tuple_(facet) for facet in facets)))
     )
     with db.read() as connection:
-        spreads = {row.priority: _read(row) for row in connection.execute(found)}
-    return {value: spreads.get(value, Spread(0, None, None)) for value in (None, *Priority)}
+        spreads = {row.priority if in_parts else None: _read(row) for row in connection.execute(found)}
+    return {value: spreads.get(value, Spread(0, None, None)) for value in (None, *(Priority if in_parts else ()))}
 
 
 def promises(
@@ -125,9 +135,10 @@ def next_due(
 ) -> list[tuple[int, str, Priority, datetime]]:
     """The unsettled tickets that will miss their target next: id, title, priority and when; the soonest first."""
     due_at = _due_at(targets).label("due_at")
+    longest = max(targets.values(), default=timedelta())  # none that is older can still be within its target
     found = (
         sa.select(_t.id, _t.title, _t.priority, due_at)
-        .where(_t.status.in_(UNSETTLED), due_at >= now, *matching.whenever())
+        .where(_t.status.in_(UNSETTLED), _t.created_at >= now - longest, due_at >= now, *matching.whenever())
         .order_by(due_at, _t.id)
         .limit(limit)
     )
@@ -182,19 +193,14 @@ def work(db: Database, matching: TicketFilter, period: Period, *, limit: int = 5
         return [Work(**row) for row in connection.execute(found).mappings()]
 
 
-def suggestions(
-    db: Database, matching: TicketFilter, period: Period
-) -> dict[str, dict[tuple[Category, Category, bool], int]]:
-    """By source, how tickets created in the period were suggested and what they are now.
-
-    The numbers are those of (suggested category, category now, whether the suggested priority was kept).
-    """
+def suggestions(db: Database, matching: TicketFilter, period: Period) -> Suggested:
+    """How tickets created in the period were suggested and what they are now."""
     kept = _t.suggested_priority == _t.priority
     cell = (_t.suggestion_source, _t.suggested_category, _t.category, kept)
     counted = sa.select(*cell, sa.func.count()).where(
         _within(_t.created_at, period), _t.suggestion_source.is_not(None), *matching.whenever()
     )
-    found: dict[str, dict[tuple[Category, Category, bool], int]] = {}
+    found: Suggested = {}
     with db.read() as connection:
         for source, suggested, category, is_kept, number in connection.execute(counted.group_by(*cell)):
             found.setdefault(source, {})[suggested, category, is_kept] = number

@@ -17,6 +17,7 @@ from ticketcore import flow, reports
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.period import Period, Unit
+from ticketcore.review import review
 from ticketcore.validation import parse
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -266,3 +267,22 @@ def test_arrivals_work_and_suggestions_are_counted(
     )
     suggestions = reports.suggestions(desk, where, period)
     assert {(source, cell): n for source, found in suggestions.items() for cell, n in found.items()} == cells
+
+
+@pytest.mark.parametrize("period", PERIODS, ids=["a month", "all", "three days"])
+def test_a_review_holds_the_figures_of_the_period_and_of_the_one_before(
+    desk: Database, chosen: tuple[TicketFilter, list[Told]], period: Period
+) -> None:
+    where, expected = chosen
+    found = review(desk, where, period, Unit.WEEK, TARGETS)
+    assert found.flow == flow.flow(desk, where, period.buckets(Unit.WEEK))
+    for figures, span in ((found.now, period), (found.before, period.before())):
+        assert figures.created == sum(span.start <= one.created_at < span.end for one in expected)
+        done = [one for one in expected if one.resolved_at and span.start <= one.resolved_at < span.end]
+        assert figures.resolved == len(done)
+        assert figures.resolution[None] == spread([took(one) for one in done])
+        assert figures.response[None] == reports.first_response(desk, where, span)[None]
+        assert figures.promises == reports.promises(desk, where, span, TARGETS)
+        assert figures.suggestions == reports.suggestions(desk, where, span)
+    assert len(found.now.resolution) == 9
+    assert found.ageing == reports.ageing(desk, where, now=NOW)

@@ -12,6 +12,7 @@ from ticketcore import desk, flow, reports
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Category, Priority
 from ticketcore.period import Period, Unit
+from ticketcore.review import Review, review
 from ticketcore.ui import charts, loaders
 from ticketcore.ui.words import label, plain
 
@@ -42,19 +43,14 @@ def span(first: date, last: date) -> Unit:
 @st.cache_data(max_entries=64, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY)
 def draw(matching: TicketFilter, first: date, last: date, zone: str, at: str, theme: str) -> None:
     """Everything about the period from `first` to `last` beside the equally long one before, as of version `at`."""
-    db, targets = desk.current().db, _targets()
-    now = datetime.now(UTC)
-    period = Period(first, last, ZoneInfo(zone), now)
-    buckets = period.buckets(span(first, last))
-    if not buckets:
+    targets = _targets()
+    period = Period(first, last, ZoneInfo(zone), datetime.now(UTC))
+    if not period.buckets(Unit.MONTH):
         st.caption("This period has not begun.")
         return
-    flowed = flow.flow(db, matching, buckets)
-    resolution = reports.resolution(db, matching, period)
-    responses = reports.first_response(db, matching, period)
-    promises = reports.promises(db, matching, period, targets)
-    suggested = reports.suggestions(db, matching, period)
-    _metrics(matching, period, flowed, resolution[None], responses[None], promises, suggested)
+    found = review(desk.current().db, matching, period, span(first, last), targets)
+    flowed = found.flow
+    _metrics(found)
     with st.container(border=True):
         st.markdown(f"**Created and resolved** ({zone}; pale: not a whole {span(first, last)})")
         heard = f"Created and resolved: {sum(flowed.created):,} created, {sum(flowed.resolved):,} resolved"
@@ -65,27 +61,28 @@ def draw(matching: TicketFilter, first: date, last: date, zone: str, at: str, th
             alt=f"Backlog: from {flowed.backlog_before:,} to {flowed.backlog[-1]:,}",
         )
     with st.grid(2, min_column_width=420):
-        _table("Time to resolution, hours", {value: spread for value, spread in resolution.items() if value})
+        _table("Time to resolution, hours", {value: spread for value, spread in found.now.resolution.items() if value})
         with st.container(border=True):
             st.markdown("**Target met**")
             rows = [(label(p), f"{targets[p] / timedelta(hours=1):g}", one.due, one.met, _share(one.met, one.due))
-                    for p, one in reversed(promises.items())]  # fmt: skip
+                    for p, one in reversed(found.now.promises.items())]  # fmt: skip
             st.dataframe(pd.DataFrame(rows, columns=["Priority", "Hours", "Due", "Met", "Share"]), hide_index=True)
             _table(
-                "First response, hours", {value: spread for value, spread in responses.items() if value}, border=False
+                "First response, hours",
+                {value: spread for value, spread in found.now.response.items() if value},
+                border=False,
             )
-        _ageing(matching, now)
-        _next_due(matching, targets, now)
+        _ageing(found)
+        _next_due(found, period.now)
         with st.container(border=True):
             st.markdown(f"**When tickets arrive** ({zone})")
-            st.altair_chart(charts.heat(_arrivals(reports.arrivals(db, matching, period))), alt="Weekday by hour")
+            st.altair_chart(charts.heat(_arrivals(found.arrivals)), alt="Weekday by hour")
         with st.container(border=True):
             st.markdown("**By agent**")
-            work = reports.work(db, matching, period)
-            busy = [(one.assignee, one.unsettled, one.resolved, one.p50) for one in work]
+            busy = [(one.assignee, one.unsettled, one.resolved, one.p50) for one in found.work]
             frame = pd.DataFrame(busy, columns=["Assignee", "Open", "Resolved", "Median hours"])
             st.dataframe(frame.round(1), hide_index=True)
-        _suggestions(suggested)
+        _suggestions(found.now.suggestions)
 
 
 def _targets() -> dict[Priority, timedelta]:
@@ -93,30 +90,28 @@ def _targets() -> dict[Priority, timedelta]:
     return {priority: timedelta(hours=hours[priority]) for priority in Priority if priority in hours}
 
 
-def _metrics(
-    matching: TicketFilter, period: Period, flowed: flow.Flow, resolution: reports.Spread, response: reports.Spread,
-    promises: dict[Priority, reports.Promise], suggested: "Suggested",
-) -> None:  # fmt: skip
-    db, before = desk.current().db, period.before()
-    then = flow.flow(db, matching, before.buckets(Unit.MONTH))
-    resolution_then = reports.resolution(db, matching, before)[None]
-    response_then = reports.first_response(db, matching, before)[None]
-    promises_then = reports.promises(db, matching, before, _targets())
-    kept, kept_then = _kept(suggested), _kept(reports.suggestions(db, matching, before))
-    met, due = (sum(getattr(one, part) for one in promises.values()) for part in ("met", "due"))
-    met_then, due_then = (sum(getattr(one, part) for one in promises_then.values()) for part in ("met", "due"))
+def _metrics(found: Review) -> None:
+    now, before = found.now, found.before
+    met, due = _summed(now.promises)
+    kept = _kept(now.suggestions)
     with st.grid(4, min_column_width=150):
-        _metric("Created", sum(flowed.created), sum(then.created), better="neither")
-        _metric("Resolved", sum(flowed.resolved), sum(then.resolved), better="more")
-        _metric("Backlog", flowed.backlog[-1], flowed.backlog_before, better="less")
-        _metric("Target met", _percent(met, due), _percent(met_then, due_then), better="more", unit=" %", behind=due)
-        for name, now, earlier in (
-            ("Time to resolution", resolution.p50, resolution_then.p50),
-            ("Ninth decile", resolution.p90, resolution_then.p90),
-        ):
-            _metric(name, now, earlier, better="less", unit=" h", behind=resolution.number)
-        _metric("First response", response.p50, response_then.p50, better="less", unit=" h", behind=response.number)
-        _metric("Category kept", _percent(*kept), _percent(*kept_then), better="more", unit=" %", behind=kept[1])
+        _metric("Created", now.created, before.created, better="neither")
+        _metric("Resolved", now.resolved, before.resolved, better="more")
+        _metric("Backlog", found.flow.backlog[-1], found.flow.backlog_before, better="less")
+        _metric(
+            "Target met", _percent(met, due), _percent(*_summed(before.promises)), better="more", unit=" %", behind=due
+        )
+        spread, earlier = now.resolution[None], before.resolution[None]
+        _metric("Time to resolution", spread.p50, earlier.p50, better="less", unit=" h", behind=spread.number)
+        _metric("Ninth decile", spread.p90, earlier.p90, better="less", unit=" h", behind=spread.number)
+        spread, earlier = now.response[None], before.response[None]
+        _metric("First response", spread.p50, earlier.p50, better="less", unit=" h", behind=spread.number)
+        share, share_before = _percent(*kept), _percent(*_kept(before.suggestions))
+        _metric("Category kept", share, share_before, better="more", unit=" %", behind=kept[1])
+
+
+def _summed(promises: Mapping[Priority, reports.Promise]) -> tuple[int, int]:
+    return sum(one.met for one in promises.values()), sum(one.due for one in promises.values())
 
 
 def _metric(
@@ -135,10 +130,8 @@ def _metric(
 COLOURS: dict[str, Literal["normal", "inverse", "off"]] = {"more": "normal", "less": "inverse", "neither": "off"}
 """How a change is coloured, by what is better."""
 
-Suggested = dict[str, dict[tuple[Category, Category, bool], int]]
 
-
-def _kept(suggested: Suggested) -> tuple[int, int]:
+def _kept(suggested: reports.Suggested) -> tuple[int, int]:
     cells = [(cell, number) for found in suggested.values() for cell, number in found.items()]
     return sum(number for (was, now, _), number in cells if was == now), sum(number for _, number in cells)
 
@@ -171,12 +164,11 @@ def _table(title: str, spreads: Mapping[Priority | Category, reports.Spread], *,
         st.dataframe(pd.DataFrame(rows, columns=["", "Median", "Ninth decile", "Tickets"]).round(1), hide_index=True)
 
 
-def _ageing(matching: TicketFilter, now: datetime) -> None:
-    numbers = reports.ageing(desk.current().db, matching, now=now)
+def _ageing(found: Review) -> None:
     ends = [f"up to {reports.AGES[0]} day", *(f"up to {days} days" for days in reports.AGES[1:])]
     names = [*ends, f"over {reports.AGES[-1]} days"]
     rows = [
-        {"Age": name, **{label(priority): numbers[place, priority] for priority in reversed(Priority)}}
+        {"Age": name, **{label(priority): found.ageing[place, priority] for priority in reversed(Priority)}}
         for place, name in reversed(list(enumerate(names)))
     ]
     with st.container(border=True):
@@ -188,13 +180,12 @@ def _ageing(matching: TicketFilter, now: datetime) -> None:
         )  # fmt: skip
 
 
-def _next_due(matching: TicketFilter, targets: dict[Priority, timedelta], now: datetime) -> None:
+def _next_due(found: Review, now: datetime) -> None:
     with st.container(border=True):
         st.markdown("**Will miss their target next**")
-        found = reports.next_due(desk.current().db, matching, targets, now=now)
-        if not found:
+        if not found.next_due:
             st.caption("No open ticket is still within its target.")
-        for number, title, priority, due in found:
+        for number, title, priority, due in found.next_due:
             left = due - now
             hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
             st.page_link(
@@ -211,7 +202,7 @@ def _arrivals(numbers: list[list[int]]) -> pd.DataFrame:
     )
 
 
-def _suggestions(suggested: Suggested) -> None:
+def _suggestions(suggested: reports.Suggested) -> None:
     with st.container(border=True):
         st.markdown("**Suggestions kept**")
         if not suggested:

@@ -1,0 +1,52 @@
+"""Working on tickets in a real browser: one's name, the keys, and somebody who was faster."""
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Desk, Opening
+
+
+def test_the_browser_remembers_who_sits_there(desk: Desk, open_window: Opening) -> None:
+    number = desk.file("Charged twice")["id"]
+    page = open_window(f"/ticket?id={number}")
+    page.get_by_role("button", name="Who are you?").click()
+    page.get_by_label("Your name", exact=True).fill("Ann Lee")
+    page.get_by_label("Your name", exact=True).press("Enter")
+    expect(page.get_by_role("button", name="Ann Lee")).to_be_visible()
+    page.wait_for_function("document.cookie.includes('desk_name')")
+    page.reload()
+    page.get_by_role("button", name="Assign to me").click()
+    expect(page.get_by_text("Assigned to Ann Lee")).to_be_visible()
+    expect(page.get_by_text("Assignee nobody → Ann Lee by Ann Lee")).to_be_visible()
+
+
+def test_keys_lead_through_the_list_and_back_to_it(desk: Desk, open_window: Opening) -> None:
+    for title in ("First", "Second", "Third"):
+        desk.file(title)
+    page = open_window("/ticket?id=2")
+    expect(page.get_by_text("Second", exact=True)).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.get_by_text("First", exact=True)).to_be_visible()
+    page.keyboard.press("k")
+    expect(page.get_by_text("Second", exact=True)).to_be_visible()
+    page.keyboard.press("e")
+    expect(page.get_by_label("Title")).to_have_value("Second")
+    page.get_by_label("Title").fill("Second, rewritten")
+    page.get_by_label("Title").press("Control+Enter")
+    expect(page.get_by_text("Second, rewritten", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("3 tickets")).to_be_visible()
+
+
+def test_two_who_rewrite_one_ticket_lose_nothing(desk: Desk, open_window: Opening) -> None:
+    desk.file("Old title")
+    mine, theirs = open_window("/ticket?id=1"), open_window("/ticket?id=1")
+    for page, title in ((mine, "Mine"), (theirs, "Theirs")):
+        page.get_by_role("button", name="Edit").click()
+        page.get_by_label("Title").fill(title)
+        page.get_by_label("Title").press("Tab")
+    theirs.get_by_role("button", name="Save").click()
+    expect(theirs.get_by_text("Theirs", exact=True)).to_be_visible()
+    expect(mine.get_by_text("Somebody else changed this ticket")).to_be_visible()
+    expect(mine.get_by_label("Title")).to_have_value("Mine")
+    mine.get_by_role("button", name="Save mine anyway").click()
+    expect(theirs.get_by_text("Mine", exact=True)).to_be_visible()
