@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ticketcore.ui import exporting, fields, loaders, table, together
+from ticketcore.ui import exporting, fields, loaders, saved, table, together
 from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, rerun_when_changed, sort_box
 
 matching = filter_bar()
@@ -30,6 +30,7 @@ with guard():
             st.markdown(f"**{number}** {'ticket' if number.number == 1 else 'tickets'}", width="content")
             if matching.params():
                 st.button("Clear filter", icon=":material/filter_alt_off:", type="tertiary", on_click=clear_filter)
+            saved.box(at)
             exporting.button(matching, sort)
             together.toggle()
         actions = st.container()

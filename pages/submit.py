@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ticketcore.errors import DatabaseUnavailable
 from ticketcore.ui import drafts, loaders
 from ticketcore.ui.widgets import guard
 from ticketcore.ui.words import complaint, label, moment, plain
@@ -39,6 +40,22 @@ def dropdowns() -> None:
         st.rerun()
 
 
+def lookalikes() -> None:
+    """Tickets that may tell of the same, so that none is filed twice."""
+    try:
+        found = loaders.lookalikes(draft.value("title"), draft.value("description"))
+    except DatabaseUnavailable:
+        return  # submitting will say so
+    if found:
+        with st.container(border=True, gap=None):
+            st.markdown(":material/content_copy: **Has this been filed already?**")
+            for ticket in found:
+                st.page_link(
+                    "ticket.py", label=f"#{ticket.id} {plain(ticket.title)} · {label(ticket.status)}",
+                    query_params={"id": str(ticket.id)},
+                )  # fmt: skip
+
+
 with form:
     st.subheader("File a ticket")
     if draft.filed and not any(map(draft.value, ("title", "description"))):
@@ -60,8 +77,12 @@ with form:
         if (length := len(draft.value(part).strip())) > most:
             st.warning(f"{label(part)} has {length:,} characters; {most:,} are the most.", icon=":material/straighten:")
     draft.ask()
+    lookalikes()
     st.fragment(dropdowns, run_every=0.3 if draft.is_thinking() else None)()
-    st.button("Submit ticket", key=draft.key("submit"), type="primary", icon=":material/send:", on_click=draft.file)
+    st.button(
+        "Submit ticket", key=draft.key("submit"), type="primary", icon=":material/send:", on_click=draft.file,
+        shortcut="Ctrl+Enter",
+    )  # fmt: skip
     for part, message in draft.errors.items():
         st.error(complaint(part, message), icon=":material/error:")
 

@@ -60,7 +60,7 @@ def newest_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def empty(url: str) -> None:
     with sa.create_engine(database._driver_url(url), poolclass=sa.NullPool).begin() as connection:
-        connection.execute(sa.text("truncate tickets, ticket_events restart identity"))
+        connection.execute(sa.text("truncate tickets, ticket_events, saved_views restart identity"))
 
 
 @pytest.fixture

@@ -19,10 +19,11 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from ticketcore.models import Category, Priority, Status, Ticket
 from ticketcore.validation import DESCRIPTION_LENGTH, LINE_BREAKS, TITLE_LENGTH
@@ -178,6 +179,18 @@ began with, so the entries with `field = 'status'` are the whole life of a ticke
 deleted."""
 
 history_of_ticket = Index(None, ticket_events.c.ticket_id, ticket_events.c.id)
+
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("owner", Text),
+    Column("conditions", JSONB, nullable=False),
+    UniqueConstraint("owner", "name", postgresql_nulls_not_distinct=True),
+    *_one_line("name"),
+)
+"""Filters that somebody gave a name; without an owner they belong to the whole desk."""
 
 IS_REOPENING = text("field = 'status' and old_value in ('resolved', 'closed') and new_value in ('open', 'in_progress')")
 """Whether an entry of the history says that work began again on a ticket that was resolved or closed."""

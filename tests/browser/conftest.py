@@ -153,7 +153,7 @@ def desk(process: tuple[Desk, Provider]) -> Iterator[Desk]:
     before = len(desk.log())
     yield desk
     assert "Traceback" not in desk.log()[before:], desk.log()[before:]
-    desk.sql("truncate tickets, ticket_events restart identity")
+    desk.sql("truncate tickets, ticket_events, saved_views restart identity")
 
 
 @pytest.fixture

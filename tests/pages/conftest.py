@@ -60,7 +60,7 @@ def fresh_desk(monkeypatch: pytest.MonkeyPatch, newest_server: str, sql: Sql) ->
     monkeypatch.setenv("DESK_TIMEZONE", ZONE)
     yield
     desk.stop()
-    sql("truncate tickets, ticket_events restart identity")
+    sql("truncate tickets, ticket_events, saved_views restart identity")
 
 
 @pytest.fixture

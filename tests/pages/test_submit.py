@@ -345,3 +345,12 @@ def test_a_draft_is_the_same_however_its_name_is_spelt_in_the_address(
     click(at, "Submit ticket")
     assert [error.value for error in at.error] == ["Title must not be blank"]
     assert sql(STORED) == []
+
+
+def test_tickets_that_may_tell_of_the_same_are_shown_before_another_is_filed(file_ticket: Filing) -> None:
+    file_ticket("Charged *twice* in June", status="in_progress")
+    file_ticket("Something else")
+    at = change(visit(), "Title", "charged twice in june")
+    assert shows(at, "Has this been filed already?")
+    assert ("#1 Charged *twice* in June · In progress", "ticket?id=1") in links(at)
+    assert not shows(change(at, "Title", "Quite another matter"), "Has this been filed already?")

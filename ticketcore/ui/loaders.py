@@ -15,7 +15,9 @@ import streamlit as st
 from ticketcore import desk, listing, stats
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count
+from ticketcore.lookalikes import Lookalike, find
 from ticketcore.models import Ticket
+from ticketcore.views import View, known_to
 
 PAGE_SIZE = 50
 
@@ -62,6 +64,16 @@ def first_day(at: str) -> date | None:
     return first[0].created_at.astimezone(desk.current().settings.timezone).date() if first else None
 
 
+def views(owner: str | None, at: str) -> list[View]:
+    """The saved views that this person can go to, as of version `at`."""
+    return _views(owner, at)
+
+
+def lookalikes(title: str, description: str) -> list[Lookalike]:
+    """Tickets that may tell of the same as this text, found within the last minute."""
+    return _lookalikes(title.strip(), description.strip()[:1_000])
+
+
 def newest(limit: int, at: str) -> pd.DataFrame:
     """The newest tickets of the desk, as of version `at`; columns as in `page`."""
     return _summaries(TicketFilter(), Sort.NEWEST, limit, 0, at)
@@ -96,6 +108,17 @@ def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
 def _neighbours(matching: TicketFilter, sort: Sort, ticket: Ticket, at: str) -> tuple[int | None, int | None]:
     return listing.neighbours(desk.current().db, matching, sort, ticket)
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _views(owner: str | None, at: str) -> list[View]:
+    return known_to(desk.current().db, owner)
+
+
+# By time and not by version: what is filed in the meantime is among the newest tickets beside the form.
+@st.cache_data(max_entries=200, ttl=60, show_spinner=False)
+def _lookalikes(title: str, description: str) -> list[Lookalike]:
+    return find(desk.current().db, title, description, now=datetime.now(UTC))
 
 
 @st.cache_data(max_entries=2, show_spinner=False)

@@ -16,14 +16,14 @@ from ticketcore.ui import loaders
 from ticketcore.ui.words import complaint, label, plain
 from ticketcore.validation import parse
 
-_FACETS: dict[str, type[enum.StrEnum]] = {"category": Category, "priority": Priority, "status": Status}
+FACETS: dict[str, type[enum.StrEnum]] = {"category": Category, "priority": Priority, "status": Status}
 _SORTS = {Sort.NEWEST: "Newest first", Sort.OLDEST: "Oldest first", Sort.SEVEREST: "Most severe first"}
 _WORDS: dict[str, dict[str, str]] = {
-    **{key: {member.value: label(member) for member in kind} for key, kind in _FACETS.items()},
+    **{key: {member.value: label(member) for member in kind} for key, kind in FACETS.items()},
     "sort": {sort.value: words for sort, words in _SORTS.items()},
 }
 """For each key in the address, the API's values and the words on the screen."""
-_DATES = ("from", "to")
+DATES = ("from", "to")
 _PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "A year"}
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
 
@@ -67,7 +67,7 @@ def filter_bar() -> TicketFilter | None:
             "Search", key="search", bind="query-params", type="search", live="300ms", on_change=_first_page,
             placeholder="Title or description", width="stretch",
         )  # fmt: skip
-        for key, kind in _FACETS.items():
+        for key, kind in FACETS.items():
             st.multiselect(
                 label(key), list(kind), key=key, bind="query-params", format_func=label, placeholder="Any",
                 on_change=_first_page, width=165, wrap=True,
@@ -76,7 +76,7 @@ def filter_bar() -> TicketFilter | None:
             "Assignee", _known_assignees(), key="assignee", bind="query-params", placeholder="Anybody",
             accept_new_options=True, on_change=_first_page, width=165, wrap=True,
         )  # fmt: skip
-        for key in _DATES:
+        for key in DATES:
             st.date_input(
                 f"Created {key}", None, _FIRST_DAY, _LAST_DAY, key=key, bind="query-params", on_change=_first_page,
                 width=152,
@@ -104,7 +104,7 @@ def _adopt_link() -> list[str]:
     """
     unknown: list[str] = []
     rewritten = False
-    for key in (*_WORDS, *_DATES):
+    for key in (*_WORDS, *DATES):
         named = st.query_params.get_all(key) if key not in st.session_state else []
         read = [_read(key, word) for word in named]
         unknown += [
@@ -165,7 +165,7 @@ def _filter() -> TicketFilter:
     return parse(
         TicketFilter,
         {
-            **{facet: chosen[facet] for facet in (*_FACETS, "assignee")},
+            **{facet: chosen[facet] for facet in (*FACETS, "assignee")},
             "search": (chosen["search"] or "").strip(),
             "created_from": _midnight(first, zone) if first else None,
             "created_to": _midnight(last + timedelta(days=1), zone) if last else None,
@@ -185,7 +185,7 @@ def _first_page() -> None:
 
 def clear_filter() -> None:
     """Empties every field of the filter bar."""
-    empty: dict[str, object] = {**{key: [] for key in (*_FACETS, "assignee")}, **dict.fromkeys(_DATES)}
+    empty: dict[str, object] = {**{key: [] for key in (*FACETS, "assignee")}, **dict.fromkeys(DATES)}
     st.session_state.update({"search": "", **empty})
     _first_page()
 

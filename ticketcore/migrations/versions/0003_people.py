@@ -1,4 +1,4 @@
-"""Who reported a ticket and who works on it, notes among its history, and which ticket it is a duplicate of.
+"""Who reported a ticket and who works on it, notes, duplicates, what figures are read by, and saved views.
 
 Revision: 0003, after 0002
 """
@@ -40,6 +40,18 @@ create index ix_ticket_events_responses on ticket_events (ticket_id, at)
       and (source = 'dashboard' or source = 'api' and actor is not null);
 create index ix_ticket_events_reopenings on ticket_events (at)
     where field = 'status' and old_value in ('resolved', 'closed') and new_value in ('open', 'in_progress');
+
+create table saved_views (
+    id bigint generated always as identity,
+    name text not null,
+    owner text,
+    conditions jsonb not null,
+    constraint pk_saved_views primary key (id),
+    constraint uq_saved_views_owner unique nulls not distinct (owner, name),
+    constraint ck_saved_views_name_length check (char_length(name) between 1 and 200),
+    constraint ck_saved_views_name_trimmed check (name = btrim(name, {WHITESPACE})),
+    constraint ck_saved_views_name_one_line check (name = translate(name, {LINE_BREAKS}, ''))
+);
 
 alter table ticket_events
     drop constraint ck_ticket_events_kind_known,
@@ -132,6 +144,7 @@ def downgrade() -> None:
     op.execute(_second.KEEP_FACTS)
     op.execute(record_changes(""))
     op.execute("""
+        drop table saved_views;
         drop index ix_tickets_resolved_at, ix_ticket_events_responses, ix_ticket_events_reopenings;
         delete from ticket_events where kind = 'noted' or field in ('assignee', 'reporter', 'duplicate_of');
         alter table ticket_events

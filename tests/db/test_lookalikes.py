@@ -1,0 +1,63 @@
+"""Who files a ticket sees those that may tell of the same; similarity is worked out anew in plain Python."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from tests.oracle import put
+from ticketcore import lookalikes
+from ticketcore.database import Database
+
+NOW = datetime.now(UTC)
+TITLES = [
+    "Password reset link expired", "Password reset link has expired", "password RESET-link expired!", "Reset link",
+    "The printer is on fire", "Printer on fire again", "Invoice is wrong", "Quelque chose d'étrange", "漢字 の 問題",
+    "a", "!!!", "Password",
+]  # fmt: skip
+
+
+def trigrams(text: str) -> set[str]:
+    """By the manual of pg_trgm: words in lower case, two spaces before and one after each."""
+    return {f"  {word} "[at : at + 3] for word in re.findall(r"\w+", text.lower()) for at in range(len(word) + 1)}
+
+
+def similarity(one: str, other: str) -> float:
+    mine, theirs = trigrams(one), trigrams(other)
+    return len(mine & theirs) / len(mine | theirs) if mine | theirs else 0.0
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_the_likest_titles_come_first(db: Database, sql: sa.Connection, title: str) -> None:
+    put(sql, [{"title": other} for other in TITLES])
+    found = lookalikes.find(db, title, "", now=NOW, limit=20)
+    alike = {other: similarity(title, other) for other in TITLES if similarity(title, other) >= 0.45}
+    expected = alike if len(title) >= 3 else {}
+    assert {one.title: pytest.approx(one.similarity, abs=1e-5) for one in found} == expected
+    assert [one.similarity for one in found] == sorted((one.similarity for one in found), reverse=True)
+
+
+def test_without_a_title_the_first_line_of_the_description_stands_for_it(db: Database, sql: sa.Connection) -> None:
+    put(sql, [{"title": "Invoice is wrong"}])
+    assert [one.id for one in lookalikes.find(db, " ", "The invoice is wrong\nThe sum.", now=NOW)] == [1]
+    assert lookalikes.find(db, "", "  ", now=NOW) == []
+    assert lookalikes.find(db, "a\x00b" * 100, "", now=NOW) == []
+
+
+def test_older_than_a_year_is_too_old(db: Database, sql: sa.Connection) -> None:
+    year = timedelta(days=365)
+    put(
+        sql,
+        [
+            {"title": "A b c", "created_at": NOW - year - timedelta(hours=1)},
+            {"title": "A b c", "created_at": NOW - year},
+        ],
+    )
+    assert [one.id for one in lookalikes.find(db, "a b c", "", now=NOW)] == [2]
+
+
+def test_the_threshold_does_not_stay_behind_on_the_connection(db: Database, sql: sa.Connection) -> None:
+    lookalikes.find(db, "Anything", "", now=NOW)
+    with db.read() as connection:
+        assert connection.scalar(sa.text("show pg_trgm.similarity_threshold")) == "0.3"

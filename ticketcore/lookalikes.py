@@ -1,0 +1,61 @@
+"""Tickets that may tell of the same, for whoever is about to file another one.
+
+Titles are compared by their trigrams (`similarity` of pg_trgm: the share of three-letter pieces that two texts have in
+common), through the index of substring search.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from ticketcore.database import Database
+from ticketcore.models import Status
+from ticketcore.schema import tickets
+from ticketcore.validation import TITLE_LENGTH
+
+ALIKE = 0.45
+"""The similarity from which on two titles count as alike."""
+
+LOOKED_AT = 3_000
+"""Candidates that are compared at the most: where more are alike, any of them tell the agent enough."""
+
+LAST = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Lookalike:
+    """A ticket whose title is like the new one's."""
+
+    id: int
+    title: str
+    status: Status
+    created_at: datetime
+    similarity: float
+    """Between 0 and 1, which is the same text but for case and punctuation."""
+
+
+def find(db: Database, title: str, description: str, *, now: datetime, limit: int = 5) -> list[Lookalike]:
+    """The tickets of the year before `now` that are most like a new one, the likest first.
+
+    Without a title the first line of the description stands for it; a text of fewer than three characters is like none.
+
+    Raises:
+        DatabaseUnavailable: the database is away, or took too long.
+    """
+    lines = (title.strip() or description.strip()).splitlines()
+    words = lines[0][:TITLE_LENGTH].replace("\x00", "") if lines else ""
+    if len(words) < 3:
+        return []
+    t = tickets.c
+    candidates = (
+        sa.select(t.id, t.title, t.status, t.created_at)
+        .where(t.title.bool_op("%")(words), t.created_at >= now - LAST)
+        .limit(LOOKED_AT)
+        .subquery("candidate")
+    )
+    similarity = sa.func.similarity(candidates.c.title, words).label("similarity")
+    found = sa.select(candidates, similarity).order_by(similarity.desc(), candidates.c.id.desc()).limit(limit)
+    with db.view() as connection:
+        connection.execute(sa.text(f"set local pg_trgm.similarity_threshold = {ALIKE}"))
+        return [Lookalike(**row) for row in connection.execute(found).mappings()]
