@@ -70,16 +70,16 @@ def filter_bar() -> TicketFilter | None:
         for key, kind in FACETS.items():
             st.multiselect(
                 label(key), list(kind), key=key, bind="query-params", format_func=label, placeholder="Any",
-                on_change=_first_page, width=165, wrap=True,
+                on_change=_first_page, width=140, wrap=True,
             )  # fmt: skip
         st.multiselect(
             "Assignee", _known_assignees(), key="assignee", bind="query-params", placeholder="Anybody",
-            accept_new_options=True, on_change=_first_page, width=165, wrap=True,
+            accept_new_options=True, on_change=_first_page, width=140, wrap=True,
         )  # fmt: skip
         for key in DATES:
             st.date_input(
                 f"Created {key}", None, _FIRST_DAY, _LAST_DAY, key=key, bind="query-params", on_change=_first_page,
-                width=152,
+                width=140,
             )  # fmt: skip
     for fault in unknown:
         st.warning(plain(fault), icon=":material/link_off:")
