@@ -81,7 +81,7 @@ with form:
     st.fragment(dropdowns, run_every=0.3 if draft.is_thinking() else None)()
     st.button(
         "Submit ticket", key=draft.key("submit"), type="primary", icon=":material/send:", on_click=draft.file,
-        shortcut="Ctrl+Enter",
+        shortcut="Alt+Enter",
     )  # fmt: skip
     for part, message in draft.errors.items():
         st.error(complaint(part, message), icon=":material/error:")

@@ -42,7 +42,7 @@ def test_keys_lead_through_the_list_and_back_to_it(desk: Desk, open_window: Open
     press(page, "e", page.get_by_label("Title"))
     expect(page.get_by_label("Title")).to_have_value("Second")
     page.get_by_label("Title").fill("Second, rewritten")
-    page.get_by_label("Title").press("Control+Enter")
+    page.get_by_label("Title").press("Alt+Enter")
     expect(page.get_by_text("Second, rewritten", exact=True)).to_be_visible()
     press(page, "Escape", page.get_by_text("3 tickets"))
 

@@ -46,7 +46,7 @@ def show(ticket: Ticket) -> None:
         _compare(opened, ticket)
     with st.container(horizontal=True):
         st.button(
-            "Save mine anyway" if is_late else "Save", type="primary", icon=":material/save:", shortcut="Ctrl+Enter",
+            "Save mine anyway" if is_late else "Save", type="primary", icon=":material/save:", shortcut="Alt+Enter",
             on_click=_save, args=(ticket.id, ticket.version),
         )  # fmt: skip
         st.button("Give up mine" if is_late else "Cancel", icon=":material/close:", on_click=_close, args=(ticket.id,))
