@@ -67,8 +67,16 @@ class Draft:
         self.suggestion = None
 
     def collect(self) -> None:
-        """Takes the answer if it is there, and fills the dropdowns that the agent has not set."""
-        if not self.answer or not self.answer.done():
+        """Takes the answer if it is there, and fills the dropdowns that the agent has not set.
+
+        Not before they were drawn once: what the browser still knows of them after a restart of the desk is not in the
+        session before that, and the agent's own choice would be taken for the default.
+        """
+        if (
+            not self.answer
+            or not self.answer.done()
+            or any(self.key(part) not in st.session_state for part in DEFAULTS)
+        ):
             return
         self.suggestion = None if self.answer.cancelled() else self.answer.result()
         self.answer = None
