@@ -23,7 +23,8 @@ from ticketcore.export import Format
 ROUNDS = 60
 CLIENTS = 8
 LIST = """select id, title, description, category, priority, status, created_at, updated_at, resolved_at, version,
-                 suggested_category, suggested_priority, suggestion_source from tickets where {where}
+                 suggested_category, suggested_priority, suggestion_source, assignee, reporter, duplicate_of
+          from tickets where {where}
           order by created_at {way}, id {way} limit 100"""
 FILTERS = {
     "all": ("", "true"),

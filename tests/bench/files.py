@@ -18,13 +18,15 @@ from ticketcore.filters import TicketFilter
 
 BY_HAND = """
     copy (
-        select id, title, description, category, priority, status, created_at, updated_at, resolved_at,
+        select id, title, description, category, priority, status, assignee, reporter, created_at, updated_at,
+               resolved_at,
                round(extract(epoch from resolved_at - created_at) / 3600, 2) as resolution_hours,
                case when resolved_at is null
                     then round(extract(epoch from now() - created_at) / 3600, 2) end as age_hours,
                exists (select from ticket_events e where e.ticket_id = tickets.id and field = 'status'
                        and old_value in ('resolved', 'closed') and new_value in ('open', 'in_progress')) as reopened,
-               version, suggested_category, suggested_priority, suggestion_source
+               version, suggested_category, suggested_priority, suggestion_source,
+               duplicate_of
         from tickets order by created_at desc, id desc
     ) to stdout with (format csv, header)"""
 ROUNDS = 3

@@ -21,7 +21,8 @@ def served() -> FastAPI:
     ready = Ticket(
         id=1, title="A title", description="A description", category="general", priority="medium", status="open",
         created_at=datetime.now(UTC), updated_at=datetime.now(UTC), resolved_at=None, version=1,
-        suggested_category=None, suggested_priority=None, suggestion_source=None,
+        suggested_category=None, suggested_priority=None, suggestion_source=None, assignee=None, reporter=None,
+        duplicate_of=None,
     )  # fmt: skip
 
     @app.put("/empty/")
