@@ -20,13 +20,16 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketcore import api, desk, journal
+from ticketcore.api.middleware import BrokenOffError
 from ticketcore.errors import StartUpError
 
 handler = logging.StreamHandler()
 handler.setFormatter(journal.Logfmt())
 logging.basicConfig(level=logging.INFO, handlers=[handler])
 # What broke in the middle of an answer was logged by the API already, in one line; the server would add a page to it.
-logging.getLogger("uvicorn.error").addFilter(lambda record: "Exception in ASGI application" not in str(record.msg))
+logging.getLogger("uvicorn.error").addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], BrokenOffError))
+)
 for talkative in ("alembic", "httpx", "httpx2", "openai"):
     logging.getLogger(talkative).setLevel(logging.WARNING)
 

@@ -18,6 +18,10 @@ log = logging.getLogger("ticketcore.api")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 
 
+class BrokenOffError(Exception):
+    """An answer failed while it was being sent; why was logged."""
+
+
 class Envelope:
     """Gives every answer its headers and its line in the log, also the one to a request that failed.
 
@@ -50,10 +54,10 @@ class Envelope:
             await self.app(scope, receive, enveloped)
         except ClientDisconnect:
             pass  # nobody is left to be answered
-        except Exception:  # whatever nobody foresaw: logged whole, and told kindly
+        except Exception as error:  # whatever nobody foresaw: logged whole, and told kindly
             log.exception("%s %s failed", scope["method"], scope["path"])
-            if status:
-                raise  # the answer is under way; only breaking off the connection tells the client
+            if status:  # the answer is under way; only breaking off the connection tells the client
+                raise BrokenOffError from error
             await apology()(scope, receive, enveloped)
         finally:
             self._note(scope, status, (time.perf_counter() - began) * 1_000)
