@@ -16,7 +16,7 @@ from ticketcore import tickets as single
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import Category, Priority, Status, Ticket
+from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets, whole
 
 EXCERPT_LENGTH = 160
@@ -68,7 +68,9 @@ _brief = (
     tickets.c.status,
     tickets.c.created_at,
 )
-_keys = (tickets.c.id, tickets.c.created_at, tickets.c.priority)
+KEYS = (tickets.c.id, tickets.c.created_at, tickets.c.priority)
+"""Where a ticket stands in any of the orders."""
+
 _limit, _offset = (sa.bindparam(name, type_=sa.BigInteger) for name in ("limit", "offset"))
 
 
@@ -87,46 +89,15 @@ def newest(db: Database, matching: TicketFilter, *, limit: int, after: int | Non
         except NotFound:
             raise InvalidInput({"after": f"there is no ticket #{after} to continue after"}) from None
         behind = (ticket.created_at, ticket.id)
-    return _page(db, _whole, matching, Sort.NEWEST, limit=limit, behind=behind)
+    return page(db, _whole, matching, Sort.NEWEST, limit=limit, behind=behind)
 
 
 def summaries(
     db: Database, matching: TicketFilter, *, sort: Sort = Sort.NEWEST, limit: int, offset: int = 0
 ) -> list[Summary]:
     """One page of the list: at most `limit` tickets after the first `offset`."""
-    rows = _page(db, _brief, matching, sort, limit=limit, offset=offset)
+    rows = page(db, _brief, matching, sort, limit=limit, offset=offset)
     return [Summary(**{name: getattr(row, name) for name in Summary.__dataclass_fields__}) for row in rows]
-
-
-def neighbours(db: Database, matching: TicketFilter, sort: Sort, ticket: Ticket) -> tuple[int | None, int | None]:
-    """The ids of the tickets before and after this one in a list of what matches; None at either end."""
-    up, down = (Sort.NEWEST, Sort.OLDEST) if sort is Sort.OLDEST else (Sort.OLDEST, Sort.NEWEST)
-    if sort is not Sort.SEVEREST:
-        return _next(db, matching, up, ticket), _next(db, matching, down, ticket)
-    admitted = [priority for priority in Priority if priority in (matching.priority or Priority)]
-    milder = [priority for priority in reversed(admitted) if severity(priority) < severity(ticket.priority)]
-    severer = [priority for priority in admitted if severity(priority) > severity(ticket.priority)]
-    return _first(db, matching, up, ticket, severer), _first(db, matching, down, ticket, milder)
-
-
-def severity(priority: Priority) -> int:
-    """The place of a priority, from the mildest on."""
-    return list(Priority).index(priority)
-
-
-def _first(db: Database, matching: TicketFilter, way: Sort, ticket: Ticket, others: Sequence[Priority]) -> int | None:
-    """The next ticket of the same priority, or else the first of the other priorities, in their order."""
-    for priority in (ticket.priority, *others):
-        within = matching.model_copy(update={"priority": (priority,)})
-        if found := _next(db, within, way, ticket if priority is ticket.priority else None):
-            return found
-    return None
-
-
-def _next(db: Database, matching: TicketFilter, way: Sort, ticket: Ticket | None) -> int | None:
-    behind = (ticket.created_at, ticket.id) if ticket else None
-    rows = _page(db, _keys, matching, way, limit=1, behind=behind)
-    return rows[0].id if rows else None
 
 
 def assignees(db: Database, *, limit: int = 200) -> list[str]:
@@ -166,7 +137,7 @@ def order(sort: Sort, of: sa.FromClause = tickets) -> list[sa.ColumnElement[Any]
             return [of.c.priority.desc(), of.c.created_at.desc(), of.c.id.desc()]
 
 
-def _page(
+def page(
     db: Database,
     columns: Columns,
     matching: TicketFilter,
@@ -206,7 +177,7 @@ def _plain(columns: Columns, matching: TicketFilter, sort: Sort, is_later: bool,
     """One query. What is skipped is skipped in the index, without a look at the tickets."""
     conditions = [*matching.where(), *_follows(sort, is_behind)]
     if is_later:
-        places = sa.select(*_keys).where(*conditions).order_by(*order(sort)).limit(_limit).offset(_offset)
+        places = sa.select(*KEYS).where(*conditions).order_by(*order(sort)).limit(_limit).offset(_offset)
         return _at(places, columns, sort)
     return sa.select(*columns).where(*conditions).order_by(*order(sort)).limit(_limit)
 
@@ -232,7 +203,7 @@ def _probes(columns: Columns, matching: TicketFilter, sort: Sort, _is_later: boo
     cell = matching.cells()
     within = Sort.OLDEST if sort is Sort.OLDEST else Sort.NEWEST
     probe = (
-        sa.select(*_keys)
+        sa.select(*KEYS)
         .where(
             tickets.c.category == cell.c.category,
             tickets.c.priority == cell.c.priority,
@@ -250,7 +221,7 @@ def _probes(columns: Columns, matching: TicketFilter, sort: Sort, _is_later: boo
 
 
 def _at(places: sa.Select[Any], columns: Columns, sort: Sort) -> sa.Select[Any]:
-    """The tickets at these places, which are rows of `_keys`."""
+    """The tickets at these places, which are rows of `KEYS`."""
     place = places.subquery("place")
     return sa.select(*columns).join(place, place.c.id == tickets.c.id).order_by(*order(sort, place))
 

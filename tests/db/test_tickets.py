@@ -18,6 +18,7 @@ from ticketcore.database import Database
 from ticketcore.errors import Conflict, InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.models import Category, NewTicket, Priority, Source, Status, Suggestion, Ticket, TicketChanges
+from ticketcore.neighbours import neighbours
 from ticketcore.validation import parse
 
 NEW = NewTicket(title="Refund", description="I paid twice.", category=Category.BILLING, priority=Priority.HIGH)
@@ -352,5 +353,19 @@ def test_the_neighbours_of_a_ticket_are_those_beside_it_in_the_list(
         for place, number in enumerate(expected):
             before = expected[place - 1] if place else None
             after = expected[place + 1] if place + 1 < len(expected) else None
-            found = listing.neighbours(db, where, Sort(sort), tickets.get(db, number))
+            found = neighbours(db, where, Sort(sort), tickets.get(db, number))
             assert found == (before, after), (values, number)
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_neighbours_of_a_ticket_that_the_list_does_not_contain_are_those_it_would_stand_between(
+    db: Database, sql: sa.Connection, sort: str
+) -> None:
+    rows = crowd(sql, 60)
+    where = parse(TicketFilter, {"priority": ["high", "low"]})
+    shown = matching(rows, priority=("high", "low"))
+    for row in rows:
+        order = [one.id for one in in_order([*(one for one in shown if one is not row), row], sort)]
+        place = order.index(row.id)
+        before, after = order[place - 1] if place else None, order[place + 1] if place + 1 < len(order) else None
+        assert neighbours(db, where, Sort(sort), tickets.get(db, row.id)) == (before, after)

@@ -17,6 +17,7 @@ from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count
 from ticketcore.lookalikes import Lookalike, find
 from ticketcore.models import Ticket
+from ticketcore.neighbours import neighbours as around
 from ticketcore.views import View, known_to
 
 PAGE_SIZE = 50
@@ -107,7 +108,7 @@ def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: 
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
 def _neighbours(matching: TicketFilter, sort: Sort, ticket: Ticket, at: str) -> tuple[int | None, int | None]:
-    return listing.neighbours(desk.current().db, matching, sort, ticket)
+    return around(desk.current().db, matching, sort, ticket)
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
