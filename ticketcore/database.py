@@ -8,7 +8,7 @@ import logging
 import math
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -172,6 +172,20 @@ class Database:
         with _translated(), self._engine.connect() as connection:
             options = {"signature": _signature(source, actor)}
             return connection.execute(statement, values, execution_options=options).one_or_none()
+
+    def add(
+        self, insertion: sa.Insert, rows: Sequence[Mapping[str, Any]], source: Source, actor: str | None = None
+    ) -> Sequence[sa.Row[Any]]:
+        """What an insertion returns for each of up to 1,000 rows, all of which are stored or none.
+
+        As `change`: recorded, a transaction of its own, and sent in one go.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached, or the statement ran over its time.
+        """
+        with _translated(), self._engine.connect() as connection:
+            options = {"signature": _signature(source, actor)}
+            return connection.execute(insertion, rows, execution_options=options).all()
 
     def apart(self) -> Any:
         """A driver connection outside the pool, in which a transaction only reads, and all of it from one snapshot.

@@ -13,6 +13,7 @@ from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
 from ticketcore.export import Exports
+from ticketcore.filing import Filing
 from ticketcore.settings import Settings
 
 
@@ -30,10 +31,16 @@ class Desk:
         """The exports that run in this process."""
         return Exports(self.db)
 
+    @cached_property
+    def filing(self) -> Filing:
+        """The way in which this process files what comes over the API."""
+        return Filing(self.db)
+
     def close(self) -> None:
         """Closes the connections, and leaves the embedded server where there is one."""
         self.classifier.close()
         self.exports.close()
+        self.filing.close()
         self.db.close()
         if self.server:
             self.server.stop()

@@ -4,7 +4,7 @@ Queries are nouns that return a `Select`; verbs execute them.
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from ticketcore.schema import LARGEST_ID, ticket_events, tickets, whole
 
 # Made once: to build a statement takes longer than to run it.
 _insertion = insert(tickets).on_conflict_do_nothing(index_elements=["request_key"]).returning(*whole)
+_insertions = sa.insert(tickets).returning(*whole, sort_by_parameter_order=True)
 _earlier = sa.select(*whole, tickets.c.request_digest).where(tickets.c.request_key == sa.bindparam("key"))
 _noting = (
     insert(ticket_events)
@@ -72,6 +73,16 @@ def create(
     if not (texts if request_digest is None else request_digest == earlier.request_digest):
         raise Conflict(f"This submission was already filed as ticket #{found.id}, with other content.", found)
     return found
+
+
+def create_all(db: Database, new: Sequence[NewTicket], *, source: Source, actor: str | None = None) -> list[Ticket]:
+    """The tickets in the order given, at most 1,000; all of them are stored when this returns, or none if it raises.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+    """
+    rows = db.add(_insertions, [one.model_dump() for one in new], source, actor)
+    return [Ticket.model_validate(row) for row in rows]
 
 
 def get(db: Database, ticket_id: int) -> Ticket:

@@ -32,10 +32,8 @@ IdempotencyKey = Annotated[
 ]
 
 
-def identity(key: str | None, new: NewTicket) -> dict[str, Any]:
-    """What `tickets.create` tells this request by: nothing without a key."""
-    if key is None:
-        return {}
+def identity(key: str, new: NewTicket) -> dict[str, Any]:
+    """What `tickets.create` tells this request by."""
     canonical = json.dumps(new.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
     return {
         "request_key": uuid.uuid5(NAMESPACE, key),

@@ -1,11 +1,14 @@
 """Routes for tickets: list, follow, file, read and change them, their history, and the figures."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -92,8 +95,14 @@ def list_tickets(desk: Here, query: Annotated[ListQuery, Query()], request: Requ
 
 
 @router.post("/", status_code=201, response_model=Ticket, responses=FILED, summary="File a ticket")
-def create_ticket(desk: Here, new: NewTicket, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
-    ticket = tickets.create(desk.db, new, source=Source.API, **identity(idempotency_key, new))
+async def create_ticket(
+    desk: Here, new: NewTicket, request: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
+    if idempotency_key is None:
+        ticket = await asyncio.wrap_future(desk.filing.file(new))
+    else:
+        create = partial(tickets.create, desk.db, new, source=Source.API, **identity(idempotency_key, new))
+        ticket = await to_thread.run_sync(create)
     return _shown(ticket, 201, Location=f"{request.url.path}{ticket.id}/")
 
 
