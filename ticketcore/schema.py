@@ -87,6 +87,7 @@ tickets = Table(
     Column("assignee", Text),
     Column("reporter", Text),
     Column("duplicate_of", BigInteger, ForeignKey("tickets.id")),
+    Column("first_response_at", _moment),
     *_one_line("title"),
     CheckConstraint(f"char_length(description) between 1 and {DESCRIPTION_LENGTH}", name="description_length"),
     CheckConstraint(f"description = btrim(description, {quoted(WHITESPACE)})", name="description_trimmed"),
@@ -101,6 +102,9 @@ tickets = Table(
 )
 """One row a ticket. `id` is assigned by the database alone; times are `timestamptz`.
 
+Triggers keep `version`, `updated_at`, `resolved_at` and `first_response_at`, whoever writes. The last is the time of
+the first note or change of status by an agent: somebody on the dashboard, or who is named by what comes over the API.
+
 `request_key` and `request_digest` tell a repeated request from a new one; `changed_in` is the number of the
 transaction that changed the ticket last, by which the changes can be followed."""
 
@@ -109,8 +113,18 @@ whole = [tickets.c[name] for name in Ticket.model_fields]
 
 LARGEST_ID = 2**63 - 1
 
-newest_first = Index(None, tickets.c.created_at.desc(), tickets.c.id.desc())
-"""Answers the unfiltered list, in both directions."""
+_figured = ("category", "priority", "status", "assignee")
+"""What figures are filtered and grouped by. Indexes that carry it along save them the way to the tickets themselves."""
+
+newest_first = Index(
+    None,
+    tickets.c.created_at.desc(),
+    tickets.c.id.desc(),
+    postgresql_include=[
+        *_figured, "resolved_at", "first_response_at", "suggested_category", "suggested_priority", "suggestion_source",
+    ],
+)  # fmt: skip
+"""Answers the unfiltered list, in both directions, and what became of the tickets of a span of time."""
 
 facets = Index(
     None,
@@ -137,7 +151,12 @@ order_of_changes = Index(None, tickets.c.changed_in, tickets.c.id)
 duplicates = Index(None, tickets.c.duplicate_of, postgresql_where=tickets.c.duplicate_of.is_not(None))
 """Answers which tickets were marked as duplicates of one."""
 
-settled = Index(None, tickets.c.resolved_at, postgresql_where=tickets.c.resolved_at.is_not(None))
+settled = Index(
+    None,
+    tickets.c.resolved_at,
+    postgresql_include=[*_figured, "created_at"],
+    postgresql_where=tickets.c.resolved_at.is_not(None),
+)
 """Answers what was resolved in a span of time."""
 
 work_of = Index(
@@ -199,18 +218,6 @@ IS_SETTLING = text(
     "field = 'status' and new_value in ('resolved', 'closed') and coalesce(old_value, '') not in ('resolved', 'closed')"
 )
 """Whether an entry of the history says that a ticket became resolved or closed, or was filed as such."""
-
-IS_RESPONSE = text(
-    "(kind = 'noted' or kind = 'changed' and field = 'status')"
-    " and (source = 'dashboard' or source = 'api' and actor is not null)"
-)
-"""Whether an entry of the history is a note or a change of status by an agent: somebody on the dashboard, or somebody
-who is named by what comes over the API."""
-
-responses = Index(
-    "ix_ticket_events_responses", ticket_events.c.ticket_id, ticket_events.c.at, postgresql_where=IS_RESPONSE
-)
-"""Answers when a ticket was first responded to."""
 
 reopenings = Index("ix_ticket_events_reopenings", ticket_events.c.at, postgresql_where=IS_REOPENING)
 """Answers what was taken up again since."""

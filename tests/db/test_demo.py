@@ -197,6 +197,10 @@ def test_nothing_lies_in_the_future_or_more_than_a_year_back(db: Database, sql: 
     assert min(last) > NOW - timedelta(days=2)
 
 
+def is_by_agent(event: dict[str, Any]) -> bool:
+    return event["source"] == "dashboard" or (event["source"] == "api" and event["actor"] is not None)
+
+
 def test_replaying_each_history_gives_the_ticket(
     db: Database, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +228,8 @@ def test_replaying_each_history_gives_the_ticket(
                 resolved_at = None
             elif before not in SETTLED:
                 resolved_at = at
+        responses = [event["at"] for event in changed if event["field"] == "status" and is_by_agent(event)]
+        assert ticket["first_response_at"] == (min(responses) if responses else None)
         assert {name: ticket[name] for name in current} == current
         assert (ticket["version"], ticket["updated_at"], ticket["resolved_at"]) == (version, updated_at, resolved_at)
 

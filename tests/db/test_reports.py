@@ -110,11 +110,13 @@ def desk(db: Database, sql: sa.Connection, told: list[Told]) -> Database:
     sql.exec_driver_sql("set session_replication_role = replica")
     sql.execute(
         sa.text("""insert into tickets (id, title, description, category, priority, status, created_at, updated_at,
-            resolved_at, assignee, suggested_category, suggested_priority, suggestion_source) overriding system value
-            values (:id, 'A', 'B', :category, :priority, :status, :created_at, :created_at, :resolved_at, :assignee,
-            :c, :p, :s)"""),
+            resolved_at, first_response_at, assignee, suggested_category, suggested_priority, suggestion_source)
+            overriding system value
+            values (:id, 'A', 'B', :category, :priority, :status, :created_at, :created_at,
+            :resolved_at, :first_response, :assignee, :c, :p, :s)"""),
         [
             {**vars(one), "status": one.status(NOW + HOUR), "resolved_at": one.resolved_at,
+             "first_response": one.first_response,
              **dict(zip("cps", one.suggestion, strict=True))}
             for one in told
         ],

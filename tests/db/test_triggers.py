@@ -23,7 +23,8 @@ def facts(sql: sa.Connection, ticket: int) -> sa.Row[Any]:
     return sql.execute(
         sa.text("""
             select title, description, category::text, priority::text, status::text,
-                   version, created_at, updated_at, resolved_at, assignee, reporter from tickets where id = :id"""),
+                   version, created_at, updated_at, resolved_at, assignee, reporter, first_response_at
+            from tickets where id = :id"""),
         {"id": ticket},
     ).one()
 
@@ -76,6 +77,19 @@ def test_version_and_times_cannot_be_made_up(sql: sa.Connection) -> None:
     after = facts(sql, ticket)
     assert after.version == 2
     assert after.updated_at == after.resolved_at > before.updated_at
+
+
+def test_a_first_response_cannot_be_made_up_or_taken_away(db: Database, sql: sa.Connection) -> None:
+    ticket = file(sql)
+    sql.exec_driver_sql("update tickets set first_response_at = '1999-01-01Z', status = 'in_progress'")
+    assert facts(sql, ticket).first_response_at is None
+    with db.write(Source.DASHBOARD) as connection:
+        connection.exec_driver_sql("update tickets set status = 'resolved'")
+    responded = facts(sql, ticket)
+    assert responded.first_response_at == responded.updated_at
+    for made_up in ("null", "'1999-01-01Z'"):
+        sql.exec_driver_sql(f"update tickets set first_response_at = {made_up}, title = title || '!'")
+        assert facts(sql, ticket).first_response_at == responded.first_response_at
 
 
 def test_a_change_in_psql_moves_version_and_time_and_is_recorded_under_the_users_name(sql: sa.Connection) -> None:
@@ -230,7 +244,12 @@ FIELDS = {
 TYPES = {"category": "ticket_category", "priority": "ticket_priority", "status": "ticket_status"}
 
 steps = st.fixed_dictionaries(
-    {"kept": st.booleans(), "door": st.sampled_from([None, *Source])},
+    {
+        "kept": st.booleans(),
+        "door": st.sampled_from([None, *Source]),
+        "actor": st.sampled_from(["Me", None]),
+        "noted": st.booleans(),
+    },
     optional={field: st.sampled_from(words) for field, words in FIELDS.items()},
 )
 
@@ -242,16 +261,25 @@ class TakenBackError(Exception):
 def change(db: Database, sql: sa.Connection, ticket: int, values: dict[str, str], step: dict[str, Any]) -> None:
     """Changes the ticket through the step's door, in psql's way where it has none; without `kept` it is taken back."""
     assignments = ", ".join(f"{name} = cast(:{name} as {TYPES.get(name, 'text')})" for name in values)
-    update = sa.text(f"update tickets set {assignments} where id = :id")
+    statements = [sa.text(f"update tickets set {assignments} where id = :id")] if values else []
+    if step["noted"]:
+        statements.append(NOTE)
     if step["door"]:
-        with suppress(TakenBackError), db.write(step["door"], "Me") as connection:
-            connection.execute(update, {**values, "id": ticket})
+        with suppress(TakenBackError), db.write(step["door"], step["actor"]) as connection:
+            for statement in statements:
+                connection.execute(statement, {**values, "id": ticket})
             if not step["kept"]:
                 raise TakenBackError
     else:
         sql.exec_driver_sql("begin")
-        sql.execute(update, {**values, "id": ticket})
+        for statement in statements:
+            sql.execute(statement, {**values, "id": ticket})
         sql.exec_driver_sql("commit" if step["kept"] else "rollback")
+
+
+NOTE = sa.text("""
+    insert into ticket_events (ticket_id, at, actor, source, kind, field, new_value)
+    values (:id, clock_timestamp(), desk_actor(), desk_source(), 'noted', 'note', 'Called back.')""")
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -263,24 +291,29 @@ def test_the_history_of_any_walk_of_changes_replays_to_the_ticket_as_it_is(
     fields = {"title": "A", "description": "D", "category": "billing", "priority": "low", "status": first}
     fields |= {"assignee": None, "reporter": None}
     ticket = file(sql, **fields)
-    done = [(None, None)]
+    done = [(None, None, None)]
     for step in walk:
         values = {field: step[field] for field in FIELDS if field in step}
-        if values:
-            change(db, sql, ticket, values, step)
+        change(db, sql, ticket, values, step)
         if step["kept"] and any(fields[field] != value for field, value in values.items()):
-            done.append((step["door"], {field: value for field, value in values.items() if fields[field] != value}))
+            changed = {field: value for field, value in values.items() if fields[field] != value}
+            done.append((step["door"], step["actor"], changed))
             fields |= values
 
     now, history = facts(sql, ticket), events(sql, ticket)
     assert dict(zip(FIELDS, (*now[:5], now.assignee, now.reporter), strict=True)) == fields
     assert now.version == len(done)
-    assert now.updated_at == history[-1].at
+    assert now.updated_at == [event for event in history if event.kind != "noted"][-1].at
     assert [event.at for event in history] == sorted(event.at for event in history)
 
     replayed = {**dict.fromkeys(FIELDS), "title": "A", "description": "D", "category": "billing", "priority": "low"}
-    resolved_at = None
+    resolved_at = first_response_at = None
     for event in history:
+        by_agent = event.source == "dashboard" or (event.source == "api" and event.actor)
+        if by_agent and (event.kind == "noted" or (event.kind == "changed" and event.field == "status")):
+            first_response_at = first_response_at or event.at
+        if event.kind == "noted":
+            continue
         assert replayed.get(event.field) == event.old_value
         replayed[event.field] = event.new_value
         if event.field == "status" and event.new_value not in DONE:
@@ -289,10 +322,11 @@ def test_the_history_of_any_walk_of_changes_replays_to_the_ticket_as_it_is(
             resolved_at = event.at
     assert replayed == fields
     assert now.resolved_at == resolved_at
+    assert now.first_response_at == first_response_at
 
-    told = iter(history[1:])
-    for door, changed in done[1:]:
+    told = (event for event in history[1:] if event.kind != "noted")
+    for door, actor, changed in done[1:]:
         entries = [next(told) for _ in changed]
         assert {entry.field: entry.new_value for entry in entries} == changed
-        assert {(entry.source, entry.actor) for entry in entries} == {(door or "sql", "Me" if door else "postgres")}
+        assert {(entry.source, entry.actor) for entry in entries} == {(door or "sql", actor if door else "postgres")}
     assert next(told, None) is None

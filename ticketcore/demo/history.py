@@ -56,6 +56,7 @@ class History(NamedTuple):
     created_at: datetime
     updated_at: datetime
     resolved_at: datetime | None
+    first_response_at: datetime | None
     version: int
     suggested_category: Category | None
     suggested_priority: Priority | None
@@ -74,6 +75,7 @@ class _Life:
         }  # fmt: skip
         self.changes = [opening]
         self.resolved_at: datetime | None = None
+        self.first_response_at: datetime | None = None
         self.version = 1
 
     def change(self, at: datetime, actor: str | None, source: Source, new: dict[str, str | None]) -> None:
@@ -81,6 +83,8 @@ class _Life:
         if not changed:
             return
         self.changes += [Change(at, actor, source, name, self.values[name], new[name]) for name in changed]
+        if "status" in changed and (source is Source.DASHBOARD or actor):
+            self.first_response_at = self.first_response_at or at
         if new.get("status", self.values["status"]) not in _SETTLED:
             self.resolved_at = None
         elif self.values["status"] not in _SETTLED:
@@ -129,7 +133,8 @@ def _history(
         life.change(at, None if automatic else by, source, {**new, **taken})
     return History(
         title=title, description=description, **life.values, created_at=life.changes[0].at,
-        updated_at=life.changes[-1].at, resolved_at=life.resolved_at, version=life.version,
+        updated_at=life.changes[-1].at, resolved_at=life.resolved_at,
+        first_response_at=life.first_response_at, version=life.version,
         suggested_category=suggestion[0], suggested_priority=suggestion[1], suggestion_source=suggestion[2],
         reporter=facts["email"], changes=life.changes,
     )  # fmt: skip
