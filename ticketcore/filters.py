@@ -12,12 +12,13 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from ticketcore.behind import Behind, Moment, Several, none_if_blank
 from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets
-from ticketcore.validation import SEARCH_LENGTH, Person, UtcDatetime, storable
+from ticketcore.validation import SEARCH_LENGTH, Person, storable
 
 
 class Sort(enum.StrEnum):
@@ -28,51 +29,34 @@ class Sort(enum.StrEnum):
     SEVEREST = "severest"
 
 
-def _without_blanks(values: object) -> object:
-    return tuple(value for value in values if value != "") if isinstance(values, list | tuple) else values
-
-
-def _none_if_blank(value: object) -> object:
-    return None if value == "" else value
-
-
-def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys(values))
-
-
-_Several = (BeforeValidator(_without_blanks), AfterValidator(_unique))
-
-
-class TicketFilter(BaseModel):
+class TicketFilter(Behind):
     """Conditions that must all hold. Several values of one field mean any of them; an empty field means all."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    category: Annotated[tuple[Category, ...], *_Several] = Field(
+    category: Annotated[tuple[Category, ...], *Several] = Field(
         (), description="Any of these categories", examples=[["billing", "account"]]
     )
-    priority: Annotated[tuple[Priority, ...], *_Several] = Field(
+    priority: Annotated[tuple[Priority, ...], *Several] = Field(
         (), description="Any of these priorities", examples=[["high", "critical"]]
     )
-    status: Annotated[tuple[Status, ...], *_Several] = Field(
+    status: Annotated[tuple[Status, ...], *Several] = Field(
         (), description="Any of these statuses", examples=[["open", "in_progress"]]
     )
-    assignee: Annotated[tuple[Person, ...], *_Several] = Field(
+    assignee: Annotated[tuple[Person, ...], *Several] = Field(
         (), description="Somebody of these works on it", examples=[["Amara Okafor"]]
     )
     search: Annotated[
         Annotated[str, Field(max_length=SEARCH_LENGTH), AfterValidator(storable)] | None,
-        BeforeValidator(_none_if_blank),
+        BeforeValidator(none_if_blank),
     ] = Field(
         None,
         description="Found in the title or the description: any part of a word, case ignored, `%` and `_` taken "
         "literally",
         examples=["refund"],
     )
-    created_from: Annotated[UtcDatetime | None, BeforeValidator(_none_if_blank)] = Field(
+    created_from: Moment = Field(
         None, description="The earliest creation time, included", examples=["2026-05-01T00:00:00Z"]
     )
-    created_to: Annotated[UtcDatetime | None, BeforeValidator(_none_if_blank)] = Field(
+    created_to: Moment = Field(
         None,
         description="The creation time at which the range ends, not included",
         examples=["2026-06-01T00:00:00+02:00"],
@@ -80,7 +64,7 @@ class TicketFilter(BaseModel):
 
     @field_validator("created_to")
     @classmethod
-    def _range_runs_forward(cls, end: datetime | None, others: ValidationInfo) -> datetime | None:
+    def _creation_runs_forward(cls, end: datetime | None, others: ValidationInfo) -> datetime | None:
         begin = others.data.get("created_from")
         if begin and end and begin >= end:
             raise ValueError("must be after created_from")
@@ -96,8 +80,8 @@ class TicketFilter(BaseModel):
         return [(name, chosen) for name, chosen in named if chosen]
 
     def where_within_cell(self) -> list[sa.ColumnElement[bool]]:
-        """The SQL conditions beside the facets: who works on it, creation time and search."""
-        conditions: list[sa.ColumnElement[bool]] = []
+        """The SQL conditions beside the facets."""
+        conditions = self.behind()
         if self.assignee:
             conditions.append(tickets.c.assignee.in_(self.assignee))
         if self.created_from:
@@ -109,9 +93,9 @@ class TicketFilter(BaseModel):
             conditions.append(tickets.c.title.ilike(pattern) | tickets.c.description.ilike(pattern))
         return conditions
 
-    def whenever(self) -> list[sa.ColumnElement[bool]]:
-        """The SQL conditions, whenever a ticket was created: for figures that have a period of their own."""
-        return self.model_copy(update={"created_from": None, "created_to": None}).where()
+    def behind_figure(self, **conditions: Any) -> "TicketFilter":
+        """The same filter with these conditions in place of its creation time: for figures with a period of their own."""
+        return self.model_copy(update={"created_from": None, "created_to": None, **conditions})
 
     def cells(self) -> sa.Subquery:
         """A row for each combination of category, priority and status that the filter admits, at most 64."""
@@ -147,7 +131,7 @@ class TicketFilter(BaseModel):
         for name in ("created_from", "created_to"):
             if moment := getattr(self, name):
                 pairs.append((name, moment.isoformat().replace("+00:00", "Z")))
-        return pairs
+        return pairs + list(self.behind_params())
 
     def describe(self, timezone: ZoneInfo) -> str:
         """The filter in words, times in `timezone`: "open critical billing tickets containing “refund”"."""
@@ -161,7 +145,7 @@ class TicketFilter(BaseModel):
             phrase += f" created from {_moment(self.created_from, timezone)}"
         if self.created_to:
             phrase += f" {'' if self.created_from else 'created '}until before {_moment(self.created_to, timezone)}"
-        return phrase
+        return ", ".join([phrase, *self.behind_words(lambda moment: _moment(moment, timezone))])
 
 
 def _either(values: Sequence[str]) -> str:

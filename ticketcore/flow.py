@@ -1,6 +1,5 @@
 """What came, what went and what was there: tickets created and resolved, and the backlog, from the history."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +12,7 @@ from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.models import UNSETTLED
 from ticketcore.period import Bucket
-from ticketcore.schema import IS_REOPENING, IS_SETTLING, ticket_events, tickets
+from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
 _t, _e = tickets.c, ticket_events.c
 
@@ -38,40 +37,36 @@ def flow(db: Database, matching: TicketFilter, buckets: Sequence[Bucket]) -> Flo
     """What came, what went, and what was there, bucket by bucket; there has to be one.
 
     The backlog is counted back from now, so that only what happened since the first bucket is read: creations, last
-    settlings, and for each reopening the settling that it took back.
+    settlings, and reopenings, each of which took an earlier settling back.
     """
     bounds = [*(bucket.start for bucket in buckets), buckets[-1].end]
-    again = ticket_events.alias("again")
-    taken_back = sa.select(sa.func.max(again.c.at)).where(
-        again.c.ticket_id == _e.ticket_id, again.c.id < _e.id, IS_SETTLING
-    )
-    trips = (
-        sa.select(_e.at, taken_back.scalar_subquery().label("settled_at"))
-        .join(tickets, _t.id == _e.ticket_id)
-        .where(IS_REOPENING, _e.at >= bounds[0], *matching.whenever())
-    )
-    unsettled = sa.select(sa.func.count()).select_from(tickets).where(_t.status.in_(UNSETTLED), *matching.whenever())
+    whenever = matching.behind_figure().where()
+    unsettled = sa.select(sa.func.count()).select_from(tickets).where(_t.status.in_(UNSETTLED), *whenever)
     with db.view() as connection:
-        created = _counted(connection, _t.created_at, matching, bounds)
-        resolved = _counted(connection, _t.resolved_at, matching, bounds)
+        created, resolved = (
+            _counted(connection, column, bounds, tickets, whenever) for column in (_t.created_at, _t.resolved_at)
+        )
+        events = ticket_events.join(tickets, _t.id == _e.ticket_id) if whenever else ticket_events
+        reopened, taken_back = (
+            _counted(connection, column, bounds, events, [IS_REOPENING, *whenever]) for column in (_e.at, _e.settled_at)
+        )
         now = connection.scalar(unsettled) or 0
-        steps = [came - went for came, went in zip(created, resolved, strict=True)]
-        for reopened_at, settled_at in connection.execute(trips):
-            steps[bisect_right(bounds, reopened_at) - 1] += 1
-            if settled_at and settled_at >= bounds[0]:
-                steps[bisect_right(bounds, settled_at) - 1] -= 1
     backlog = [now]
-    for step in reversed(steps):
-        backlog.append(backlog[-1] - step)
+    for came, went, again, undone in reversed(list(zip(created, resolved, reopened, taken_back, strict=True))):
+        backlog.append(backlog[-1] - (came - went + again - undone))
     before, *ends = reversed(backlog[1:])
     return Flow(list(buckets), created[:-1], resolved[:-1], ends, before)
 
 
 def _counted(
-    connection: sa.Connection, column: sa.Column[Any], matching: TicketFilter, bounds: Sequence[datetime]
+    connection: sa.Connection,
+    column: sa.Column[Any],
+    bounds: Sequence[datetime],
+    source: sa.FromClause,
+    conditions: Sequence[sa.ColumnElement[bool]],
 ) -> list[int]:
-    """How many of the tickets have their time between each bound and the next, and after the last."""
-    place = sa.func.width_bucket(column, sa.literal(list(bounds), ARRAY(sa.DateTime(timezone=True))))
-    counted = sa.select(place, sa.func.count()).where(column >= bounds[0], *matching.whenever()).group_by(place)
-    numbers: dict[int, int] = dict(connection.execute(counted.select_from(tickets)).all())
+    """How many rows have their time between each bound and the next, and after the last."""
+    place = sa.func.width_bucket(column, sa.literal(list(bounds), ARRAY(sa.DateTime(timezone=True)))).label("place")
+    counted = sa.select(place, sa.func.count()).select_from(source).where(column >= bounds[0], *conditions)
+    numbers: dict[int, int] = dict(connection.execute(counted.group_by("place")).all())
     return [numbers.get(index, 0) for index in range(1, len(bounds) + 1)]

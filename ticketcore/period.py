@@ -67,7 +67,12 @@ class Period:
         return found
 
     def _midnight(self, day: date) -> datetime:
-        return datetime.combine(day, time(), self.timezone).astimezone(UTC)
+        return midnight(day, self.timezone)
+
+
+def midnight(day: date, timezone: ZoneInfo) -> datetime:
+    """When the day begins in the time zone; UTC."""
+    return datetime.combine(day, time(), timezone).astimezone(UTC)
 
 
 def _around(day: date, unit: Unit) -> tuple[date, date]:

@@ -4,22 +4,25 @@ The filter names tickets as they are now; its own range of creation times is not
 settled while it is resolved or closed. Hours are hours of the clock. Percentiles are interpolated (`percentile_cont`).
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from ticketcore.behind import due_at, written_hours
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.models import UNSETTLED, Category, Priority
-from ticketcore.period import Period
+from ticketcore.period import Period, midnight
 from ticketcore.schema import tickets
 
 AGES = (1, 3, 7, 30, 90)
-"""Days at which the age groups of open tickets end; the last group has no end."""
+"""Days of the calendar at which the age groups of open tickets end; today is the first. The last group has no end."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,42 @@ class Work:
     p50: float | None
 
 
-Suggested = dict[str, dict[tuple[Category, Category, bool], int]]
-"""By source, how many tickets there are of (suggested category, category now, whether the priority was kept)."""
+class Suggested(NamedTuple):
+    """What tickets with a suggestion have in common."""
+
+    place: int
+    """The bucket in which they were created."""
+    source: str
+    suggested: Category
+    category: Category
+    """What it is now."""
+    is_priority_kept: bool
+
 
 _t = tickets.c
+
+
+def created_in(matching: TicketFilter, period: Period, **conditions: Any) -> TicketFilter:
+    """The tickets of a filter that were created in the period."""
+    return matching.behind_figure(created_from=period.start, created_to=period.end, **conditions)
+
+
+def resolved_in(matching: TicketFilter, period: Period, **conditions: Any) -> TicketFilter:
+    """The tickets of a filter that last became settled in the period."""
+    return matching.behind_figure(resolved_from=period.start, resolved_to=period.end, **conditions)
+
+
+def due_in(
+    matching: TicketFilter, period: Period, targets: Mapping[Priority, timedelta], **conditions: Any
+) -> TicketFilter:
+    """The tickets of a filter whose target time lies in the period."""
+    return matching.behind_figure(
+        due_from=period.start, due_to=period.end, target_hours=_written(targets), **conditions
+    )
+
+
+def _written(targets: Mapping[Priority, timedelta]) -> str:
+    return written_hours({priority: target / timedelta(hours=1) for priority, target in targets.items()})
 
 
 def _hours(until: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -71,7 +106,7 @@ def resolution(
     found = (
         sa.select(*facets, *_spread(_hours(_t.resolved_at)))
         .select_from(tickets)
-        .where(_within(_t.resolved_at, period), *matching.whenever())
+        .where(*resolved_in(matching, period).where())
         .group_by(sa.func.grouping_sets(sa.tuple_(), *(sa.tuple_(facet) for facet in facets)))
     )
     with db.read() as connection:
@@ -93,7 +128,7 @@ def first_response(
     found = (
         sa.select(*facets, *_spread(_hours(_t.first_response_at)))
         .select_from(tickets)
-        .where(_within(_t.created_at, period), _t.first_response_at.is_not(None), *matching.whenever())
+        .where(*created_in(matching, period, responded=True).where())
         .group_by(sa.func.grouping_sets(sa.tuple_(), *(sa.tuple_(facet) for facet in facets)))
     )
     with db.read() as connection:
@@ -108,18 +143,10 @@ def promises(
 
     One that is not settled when it is due has missed its target, whatever becomes of it later.
     """
-    due_at = _due_at(targets)
-    met = sa.func.count().filter(_t.resolved_at <= due_at)
-    longest = max(targets.values(), default=timedelta())
+    met = sa.func.count().filter(_t.resolved_at <= due_at(targets))
     found = (
         sa.select(_t.priority, sa.func.count().label("due"), met.label("met"))
-        .where(
-            _t.created_at >= period.start - longest,
-            _t.created_at < period.end,
-            due_at >= period.start,
-            due_at < period.end,
-            *matching.whenever(),
-        )
+        .where(*due_in(matching, period, targets).where())
         .group_by(_t.priority)
     )
     with db.read() as connection:
@@ -131,30 +158,27 @@ def next_due(
     db: Database, matching: TicketFilter, targets: Mapping[Priority, timedelta], *, now: datetime, limit: int = 10
 ) -> list[tuple[int, str, Priority, datetime]]:
     """The unsettled tickets that will miss their target next: id, title, priority and when; the soonest first."""
-    due_at = _due_at(targets).label("due_at")
-    longest = max(targets.values(), default=timedelta())  # none that is older can still be within its target
+    due = due_at(targets).label("due_at")
+    open_still = matching.behind_figure(due_from=now, target_hours=_written(targets))
     found = (
-        sa.select(_t.id, _t.title, _t.priority, due_at)
-        .where(_t.status.in_(UNSETTLED), _t.created_at >= now - longest, due_at >= now, *matching.whenever())
-        .order_by(due_at, _t.id)
+        sa.select(_t.id, _t.title, _t.priority, due)
+        .where(_t.status.in_(UNSETTLED), *open_still.where())
+        .order_by(due, _t.id)
         .limit(limit)
     )
     with db.read() as connection:
         return [(row.id, row.title, row.priority, row.due_at) for row in connection.execute(found)]
 
 
-def _due_at(targets: Mapping[Priority, timedelta]) -> sa.ColumnElement[datetime]:
-    hours = sa.case(
-        *((_t.priority == priority, sa.literal(target, sa.Interval)) for priority, target in targets.items())
-    )
-    return _t.created_at + hours
+def ageing(db: Database, matching: TicketFilter, today: date, timezone: ZoneInfo) -> dict[tuple[int, Priority], int]:
+    """Unsettled tickets by age group, 0 for the youngest, and priority, as of a day in the desk's time zone.
 
-
-def ageing(db: Database, matching: TicketFilter, *, now: datetime) -> dict[tuple[int, Priority], int]:
-    """Unsettled tickets by age group, 0 for the youngest, and priority; the groups end at `AGES` days."""
-    ends = [now - timedelta(days=days) for days in AGES]
-    group = len(AGES) - sa.func.width_bucket(_t.created_at, sa.literal(ends[::-1], ARRAY(sa.DateTime(timezone=True))))
-    counted = sa.select(group, _t.priority, sa.func.count()).where(_t.status.in_(UNSETTLED), *matching.whenever())
+    Ages are counted in days of the calendar; `ages` has the groups' days.
+    """
+    begins = [midnight(first, timezone) for first, _ in reversed(ages(today)) if first]
+    group = len(AGES) - sa.func.width_bucket(_t.created_at, sa.literal(begins, ARRAY(sa.DateTime(timezone=True))))
+    unsettled = matching.behind_figure(status=tuple(set(UNSETTLED) & set(matching.status or UNSETTLED)))
+    counted = sa.select(group, _t.priority, sa.func.count()).where(*unsettled.where())
     with db.read() as connection:
         rows = connection.execute(counted.group_by(group, _t.priority)).all()
     numbers = {(place, priority): number for place, priority, number in rows}
@@ -163,49 +187,86 @@ def ageing(db: Database, matching: TicketFilter, *, now: datetime) -> dict[tuple
     }
 
 
+def ages(today: date) -> list[tuple[date | None, date]]:
+    """The first and the last day on which the tickets of each age group were created; the oldest have no first."""
+    firsts = [today - timedelta(days=days - 1) for days in AGES]
+    lasts = [today, *(first - timedelta(days=1) for first in firsts)]
+    return list(zip([*firsts, None], lasts, strict=True))
+
+
 def arrivals(db: Database, matching: TicketFilter, period: Period) -> list[list[int]]:
-    """Tickets created in the period by weekday, Monday first, and hour of the day in the desk's time zone."""
-    local = sa.func.timezone(period.timezone.key, _t.created_at)
+    """Tickets created in the period by weekday, Monday first, and hour of the day in the desk's time zone.
+
+    They are counted by quarters of an hour before these are put into the zone, whose offset is a number of quarters.
+    """
+    quarter = sa.func.date_bin(timedelta(minutes=15), _t.created_at, period.start).label("quarter")
+    counted = (
+        sa.select(quarter, sa.func.count().label("number"))
+        .select_from(tickets)
+        .where(*created_in(matching, period).where())
+        .group_by(quarter)
+        .subquery()
+    )
+    local = sa.func.timezone(period.timezone.key, counted.c.quarter)
     weekday, hour = (sa.cast(sa.extract(part, local), sa.Integer) for part in ("isodow", "hour"))
-    counted = sa.select(weekday, hour, sa.func.count()).where(_within(_t.created_at, period), *matching.whenever())
+    summed = sa.select(weekday, hour, sa.cast(sa.func.sum(counted.c.number), sa.Integer)).group_by(weekday, hour)
     with db.read() as connection:
-        numbers = {(day, at): number for day, at, number in connection.execute(counted.group_by(weekday, hour))}
+        numbers = {(day, at): number for day, at, number in connection.execute(summed)}
     return [[numbers.get((day, at), 0) for at in range(24)] for day in range(1, 8)]
 
 
 def work(db: Database, matching: TicketFilter, period: Period, *, limit: int = 50) -> list[Work]:
     """What each assignee has and got done, the busiest first, at most `limit` of them."""
-    is_done = _within(_t.resolved_at, period)
-    unsettled = sa.func.count().filter(_t.status.in_(UNSETTLED))
-    resolved = sa.func.count().filter(is_done)
-    median = sa.func.percentile_cont(0.5).within_group(_hours(_t.resolved_at)).filter(is_done)
-    found = (
-        sa.select(_t.assignee, unsettled.label("unsettled"), resolved.label("resolved"), median.label("p50"))
-        .where(_t.assignee.is_not(None), _t.status.in_(UNSETTLED) | is_done, *matching.whenever())
+    has = (
+        sa.select(_t.assignee, sa.func.count().label("unsettled"))
+        .where(_t.assignee.is_not(None), _t.status.in_(UNSETTLED), *matching.behind_figure().where())
         .group_by(_t.assignee)
-        .order_by(unsettled.desc(), resolved.desc(), _t.assignee)
+        .subquery("has")
+    )
+    # Hours are gathered by hashing and sorted after: to sort the tickets by name would take five times as long.
+    took = (
+        sa.select(_t.assignee, sa.func.array_agg(_hours(_t.resolved_at)).label("hours"))
+        .where(_t.assignee.is_not(None), *resolved_in(matching, period).where())
+        .group_by(_t.assignee)
+        .subquery("took")
+    )
+    hour = sa.func.unnest(took.c.hours).column_valued("hour")
+    median = sa.select(sa.func.percentile_cont(0.5).within_group(hour)).correlate(took).scalar_subquery()
+    did = sa.select(
+        took.c.assignee, sa.func.cardinality(took.c.hours).label("resolved"), median.label("p50")
+    ).subquery()
+    assignee = sa.func.coalesce(has.c.assignee, did.c.assignee).label("assignee")
+    unsettled, resolved = (
+        sa.func.coalesce(number, 0).label(number.name) for number in (has.c.unsettled, did.c.resolved)
+    )
+    found = (
+        sa.select(assignee, unsettled, resolved, did.c.p50)
+        .select_from(has.outerjoin(did, has.c.assignee == did.c.assignee, full=True))
+        .order_by(unsettled.desc(), resolved.desc(), assignee)
         .limit(limit)
     )
     with db.read() as connection:
         return [Work(**row) for row in connection.execute(found).mappings()]
 
 
-def suggestions(db: Database, matching: TicketFilter, period: Period) -> Suggested:
-    """How tickets created in the period were suggested and what they are now."""
-    kept = _t.suggested_priority == _t.priority
-    cell = (_t.suggestion_source, _t.suggested_category, _t.category, kept)
-    counted = sa.select(*cell, sa.func.count()).where(
-        _within(_t.created_at, period), _t.suggestion_source.is_not(None), *matching.whenever()
+def suggestions(
+    db: Database, matching: TicketFilter, period: Period, bounds: Sequence[datetime] = ()
+) -> Counter[Suggested]:
+    """How tickets created in the period were suggested and what they are now, by the bucket they were created in.
+
+    `bounds` are where the buckets begin; without any the place of all is 0.
+    """
+    place = (
+        sa.func.width_bucket(_t.created_at, sa.literal(list(bounds), ARRAY(sa.DateTime(timezone=True)))) - 1
+        if bounds
+        else sa.literal(0)
     )
-    found: Suggested = {}
+    kept = _t.suggested_priority == _t.priority
+    cell = (place.label("place"), _t.suggestion_source, _t.suggested_category, _t.category, kept.label("kept"))
+    suggested = [_t.suggestion_source.is_not(None), *created_in(matching, period).where()]
+    counted = sa.select(*cell, sa.func.count()).where(*suggested).group_by(*(sa.text(str(n + 1)) for n in range(5)))
     with db.read() as connection:
-        for source, suggested, category, is_kept, number in connection.execute(counted.group_by(*cell)):
-            found.setdefault(source, {})[suggested, category, is_kept] = number
-    return found
-
-
-def _within(column: sa.ColumnElement[Any], period: Period) -> sa.ColumnElement[bool]:
-    return (column >= period.start) & (column < period.end)
+        return Counter({Suggested(*row[:-1]): row[-1] for row in connection.execute(counted)})
 
 
 def _spread(hours: sa.ColumnElement[float]) -> list[sa.ColumnElement[Any]]:

@@ -3,6 +3,7 @@
 They are read side by side on several connections, because each is a query that keeps one processor busy.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ class Figures:
     resolution: dict[Priority | Category | None, Spread]
     response: dict[Priority | None, Spread]
     promises: dict[Priority, Promise]
-    suggestions: reports.Suggested
+    suggestions: Counter[reports.Suggested]
+    """By the buckets of the period; all in one for the period before."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,22 @@ def review(
         Bucket(earlier.first, earlier.start, earlier.end, is_whole=False),
         Bucket(earlier.last, earlier.end, period.start, is_whole=False),
     ]
+    buckets = period.buckets(unit)
+    starts = [bucket.start for bucket in buckets]
     with ThreadPoolExecutor(AT_ONCE, "review") as pool:
-        flowed = pool.submit(flow.flow, db, matching, [*gap, *period.buckets(unit)])
+        flowed = pool.submit(flow.flow, db, matching, [*gap, *buckets])
         spans = [
             (
                 pool.submit(reports.resolution, db, matching, span, in_parts=span is period),
                 pool.submit(reports.first_response, db, matching, span, in_parts=span is period),
                 pool.submit(reports.promises, db, matching, span, targets),
-                pool.submit(reports.suggestions, db, matching, span),
+                pool.submit(reports.suggestions, db, matching, span, starts if span is period else ()),
             )
             for span in (period, earlier)
         ]
         arrivals = pool.submit(reports.arrivals, db, matching, period)
         work = pool.submit(reports.work, db, matching, period)
-        ageing = pool.submit(reports.ageing, db, matching, now=now)
+        ageing = pool.submit(reports.ageing, db, matching, now.astimezone(period.timezone).date(), period.timezone)
         due = pool.submit(reports.next_due, db, matching, targets, now=now)
         whole = flowed.result()
         own = flow.Flow(

@@ -159,6 +159,14 @@ settled = Index(
 )
 """Answers what was resolved in a span of time."""
 
+unsettled = Index(
+    "ix_tickets_unsettled",
+    tickets.c.created_at,
+    postgresql_include=[*_figured],
+    postgresql_where=tickets.c.status.in_(["open", "in_progress"]),
+)
+"""Answers what there is to do, how old it is, and whose it is."""
+
 work_of = Index(
     None,
     tickets.c.assignee,
@@ -167,6 +175,9 @@ work_of = Index(
     postgresql_where=tickets.c.assignee.is_not(None),
 )
 """Answers what somebody works on, newest first."""
+
+IS_REOPENING = text("field = 'status' and old_value in ('resolved', 'closed') and new_value in ('open', 'in_progress')")
+"""Whether an entry of the history says that work began again on a ticket that was resolved or closed."""
 
 ticket_events = Table(
     "ticket_events",
@@ -180,6 +191,7 @@ ticket_events = Table(
     Column("field", Text, nullable=False),
     Column("old_value", Text),
     Column("new_value", Text),
+    Column("settled_at", _moment),
     CheckConstraint("source in ('dashboard', 'api', 'import', 'sql')", name="source_known"),
     CheckConstraint("kind in ('created', 'changed', 'noted')", name="kind_known"),
     CheckConstraint("kind = 'changed' or old_value is null", name="only_changes_have_an_old_value"),
@@ -191,11 +203,12 @@ ticket_events = Table(
     CheckConstraint(
         f"kind <> 'noted' or char_length(new_value) between 1 and {DESCRIPTION_LENGTH}", name="note_length"
     ),
+    CheckConstraint(f"(settled_at is not null) = (kind = 'changed' and {IS_REOPENING})", name="reopening_takes_back"),
     CheckConstraint(f"kind <> 'noted' or new_value = btrim(new_value, {quoted(WHITESPACE)})", name="note_trimmed"),
 )
 """The history: what triggers write of every change, and the notes. A `created` entry carries the status the ticket
-began with, so the entries with `field = 'status'` are the whole life of a ticket. A ticket with a history cannot be
-deleted."""
+began with, so the entries with `field = 'status'` are the whole life of a ticket. `settled_at` is what a reopening took
+back: when the ticket had become resolved or closed. A ticket with a history cannot be deleted."""
 
 history_of_ticket = Index(None, ticket_events.c.ticket_id, ticket_events.c.id)
 
@@ -211,15 +224,12 @@ saved_views = Table(
 )
 """Filters that somebody gave a name; without an owner they belong to the whole desk."""
 
-IS_REOPENING = text("field = 'status' and old_value in ('resolved', 'closed') and new_value in ('open', 'in_progress')")
-"""Whether an entry of the history says that work began again on a ticket that was resolved or closed."""
-
-IS_SETTLING = text(
-    "field = 'status' and new_value in ('resolved', 'closed') and coalesce(old_value, '') not in ('resolved', 'closed')"
+reopenings = Index(
+    "ix_ticket_events_reopenings",
+    ticket_events.c.at,
+    postgresql_include=["ticket_id", "settled_at"],
+    postgresql_where=IS_REOPENING,
 )
-"""Whether an entry of the history says that a ticket became resolved or closed, or was filed as such."""
-
-reopenings = Index("ix_ticket_events_reopenings", ticket_events.c.at, postgresql_where=IS_REOPENING)
 """Answers what was taken up again since."""
 
 reopened = Index("ix_ticket_events_reopened", ticket_events.c.ticket_id, postgresql_where=IS_REOPENING)

@@ -6,6 +6,7 @@ held as `SecretStr`, so they show as `**********` wherever they are printed.
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,24 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator
 
 from ticketcore.errors import StartUpError
+
+
+def pairs(text: str) -> dict[str, str]:
+    """`critical=4,high=24` as a dictionary."""
+    parts = [pair.partition("=") for pair in text.split(",")]
+    names = [name.strip() for name, *_ in parts]
+    if not all(separator for _, separator, _ in parts) or len(set(names)) < len(names):
+        raise ValueError("must name each priority once with its hours, as in critical=4,high=24,medium=72,low=168")
+    return {name: value.strip() for name, (_, _, value) in zip(names, parts, strict=True)}
+
+
+@lru_cache(maxsize=256)  # to look for all zones takes 5 ms
+def zone_name(name: str) -> str:
+    """The name, if Python and PostgreSQL mean the same zone by it."""
+    # PostgreSQL takes CET and the like for abbreviations that know no summer; names of places are safe.
+    if name != "UTC" and ("/" not in name or name not in available_timezones()):
+        raise ValueError("must be UTC or an IANA time zone such as Europe/Berlin")
+    return name
 
 
 class Settings(BaseModel):
@@ -50,12 +69,7 @@ class Settings(BaseModel):
     @field_validator("target_hours", mode="before")
     @classmethod
     def _are_pairs(cls, text: object) -> object:
-        if not isinstance(text, str):
-            return text
-        pairs = [pair.partition("=") for pair in text.split(",")]
-        if not all(separator for _, separator, _ in pairs) or len({name.strip() for name, *_ in pairs}) < len(pairs):
-            raise ValueError("must name each priority once with its hours, as in critical=4,high=24,medium=72,low=168")
-        return {name.strip(): hours for name, _, hours in pairs}
+        return pairs(text) if isinstance(text, str) else text
 
     @field_validator("database_url")
     @classmethod
@@ -73,12 +87,7 @@ class Settings(BaseModel):
     @field_validator("timezone", mode="before")
     @classmethod
     def _is_zone(cls, name: object) -> object:
-        if not isinstance(name, str):
-            return name
-        # PostgreSQL takes CET and the like for abbreviations that know no summer; names of places are safe.
-        if name != "UTC" and ("/" not in name or name not in available_timezones()):
-            raise ValueError("must be UTC or an IANA time zone such as Europe/Berlin")
-        return ZoneInfo(name)
+        return ZoneInfo(zone_name(name)) if isinstance(name, str) else name
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -218,6 +218,8 @@ def test_replaying_each_history_gives_the_ticket(
         for at, group in itertools.groupby(changed, lambda event: event["at"]):
             before = current["status"]
             for event in group:
+                is_reopening = event["old_value"] in SETTLED and event["new_value"] in ("open", "in_progress")
+                assert event["settled_at"] == (resolved_at if is_reopening else None)
                 assert event["kind"] == "changed"
                 assert event["old_value"] == current.get(event["field"], event["old_value"])
                 assert event["old_value"] != event["new_value"]

@@ -33,7 +33,7 @@ def events(sql: sa.Connection, ticket: int) -> list[sa.Row[Any]]:
     return list(
         sql.execute(
             sa.text("""
-                select kind, field, old_value, new_value, source, actor, at
+                select kind, field, old_value, new_value, source, actor, at, settled_at
                 from ticket_events where ticket_id = :id order by id"""),
             {"id": ticket},
         )
@@ -312,6 +312,8 @@ def test_the_history_of_any_walk_of_changes_replays_to_the_ticket_as_it_is(
         by_agent = event.source == "dashboard" or (event.source == "api" and event.actor)
         if by_agent and (event.kind == "noted" or (event.kind == "changed" and event.field == "status")):
             first_response_at = first_response_at or event.at
+        is_reopening = event.field == "status" and event.old_value in DONE and event.new_value not in DONE
+        assert event.settled_at == (resolved_at if is_reopening else None)
         if event.kind == "noted":
             continue
         assert replayed.get(event.field) == event.old_value

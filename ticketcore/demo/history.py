@@ -43,6 +43,8 @@ class Change(NamedTuple):
     field: str
     old_value: str | None
     new_value: str | None
+    settled_at: datetime | None = None
+    """For a reopening, what it took back: when the ticket had become resolved or closed."""
 
 
 class History(NamedTuple):
@@ -82,10 +84,15 @@ class _Life:
         changed = [name for name, value in self.values.items() if new.get(name, value) != value]
         if not changed:
             return
-        self.changes += [Change(at, actor, source, name, self.values[name], new[name]) for name in changed]
+        is_settled = new.get("status", self.values["status"]) in _SETTLED
+        taken_back = None if is_settled else self.resolved_at
+        self.changes += [
+            Change(at, actor, source, name, self.values[name], new[name], taken_back if name == "status" else None)
+            for name in changed
+        ]
         if "status" in changed and (source is Source.DASHBOARD or actor):
             self.first_response_at = self.first_response_at or at
-        if new.get("status", self.values["status"]) not in _SETTLED:
+        if not is_settled:
             self.resolved_at = None
         elif self.values["status"] not in _SETTLED:
             self.resolved_at = at
