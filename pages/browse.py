@@ -5,7 +5,7 @@ import streamlit as st
 from ticketcore.ui import exporting, fields, loaders, saved, table, together
 from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, rerun_when_changed, sort_box
 
-matching = filter_bar()
+matching = filter_bar(behind=True)
 # For the way back from a ticket's own page: the browser's forgets the filter.
 st.session_state["browse_view"] = {key: st.query_params.get_all(key) for key in st.query_params}
 

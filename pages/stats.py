@@ -4,8 +4,8 @@ import streamlit as st
 
 from ticketcore import desk
 from ticketcore.filters import TicketFilter
-from ticketcore.ui import exporting, figures, loaders, report
-from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, period_box, rerun_when_changed
+from ticketcore.ui import exporting, figures, loaders, report, spans, workbook
+from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, rerun_when_changed
 from ticketcore.ui.words import plain
 
 matching = filter_bar()
@@ -23,6 +23,8 @@ with guard():
             exporting.button(matching)
         theme = st.context.theme.type or "light"
         figures.draw(matching, at, zone.key, theme)
-        first, last = period_box(matching)
-        report.draw(matching, first, last, zone.key, at, theme)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            period = spans.box()
+            workbook.button(matching, *period, at)
+        report.draw(matching, *period, at, theme)
     rerun_when_changed(at)

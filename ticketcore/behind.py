@@ -1,7 +1,7 @@
 """What became of a ticket, as conditions of a filter: they name the tickets that stand behind a figure.
 
 The definitions are those of the figures (`flow`, `reports`), so a list that is filtered by them has as many tickets as
-the figure says. Intervals are start ≤ t < end. Nothing here depends on settings: targets and time zone are conditions too.
+the figure says. Intervals are start ≤ t < end. Nothing depends on settings: targets and time zone are conditions too.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -171,7 +171,7 @@ class Behind(BaseModel):
             if (answer := getattr(self, name)) is not None:
                 words.append(yes if answer else no)
         if self.target_hours and (self.due_from or self.due_to or self.target_met is not None):
-            words.append(f"(targets in hours: {self.target_hours})")
+            words.append(f"by targets in hours of {self.target_hours}")
         return words
 
     def _conditions(self) -> Mapping[str, Callable[[Any], sa.ColumnElement[bool]]]:
@@ -205,7 +205,7 @@ class Behind(BaseModel):
 def due_at(targets: Mapping[Priority, timedelta]) -> sa.ColumnElement[datetime]:
     """When a ticket is to be resolved; null for a priority without a target."""
     if not targets:
-        return sa.null()
+        return sa.cast(sa.null(), tickets.c.created_at.type)
     hours = sa.case(
         *((tickets.c.priority == priority, sa.literal(target, sa.Interval)) for priority, target in targets.items())
     )

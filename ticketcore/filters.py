@@ -94,7 +94,7 @@ class TicketFilter(Behind):
         return conditions
 
     def behind_figure(self, **conditions: Any) -> "TicketFilter":
-        """The same filter with these conditions in place of its creation time: for figures with a period of their own."""
+        """The filter with these conditions in place of its creation time: for figures with a period of their own."""
         return self.model_copy(update={"created_from": None, "created_to": None, **conditions})
 
     def cells(self) -> sa.Subquery:
@@ -142,10 +142,12 @@ class TicketFilter(Behind):
         if self.search:
             phrase += f" containing “{self.search}”"
         if self.created_from:
-            phrase += f" created from {_moment(self.created_from, timezone)}"
+            phrase += f" created from {local_moment(self.created_from, timezone)}"
         if self.created_to:
-            phrase += f" {'' if self.created_from else 'created '}until before {_moment(self.created_to, timezone)}"
-        return ", ".join([phrase, *self.behind_words(lambda moment: _moment(moment, timezone))])
+            phrase += (
+                f" {'' if self.created_from else 'created '}until before {local_moment(self.created_to, timezone)}"
+            )
+        return ", ".join([phrase, *self.behind_words(lambda moment: local_moment(moment, timezone))])
 
 
 def _either(values: Sequence[str]) -> str:
@@ -153,6 +155,7 @@ def _either(values: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
 
 
-def _moment(moment: datetime, timezone: ZoneInfo) -> str:
+def local_moment(moment: datetime, timezone: ZoneInfo) -> str:
+    """`2026-11-03 14:30`, or the day alone if that is when it begins."""
     local = moment.astimezone(timezone)
     return f"{local:%Y-%m-%d}" if (local.hour, local.minute, local.second) == (0, 0, 0) else f"{local:%Y-%m-%d %H:%M}"

@@ -63,7 +63,7 @@ def _counted(
     column: sa.Column[Any],
     bounds: Sequence[datetime],
     source: sa.FromClause,
-    conditions: Sequence[sa.ColumnElement[bool]],
+    conditions: Sequence[sa.ColumnElement[bool] | sa.TextClause],
 ) -> list[int]:
     """How many rows have their time between each bound and the next, and after the last."""
     place = sa.func.width_bucket(column, sa.literal(list(bounds), ARRAY(sa.DateTime(timezone=True)))).label("place")

@@ -95,45 +95,34 @@ def _hours(until: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.func.date_part("epoch", until - _t.created_at, type_=sa.Float) / 3600
 
 
-def resolution(
-    db: Database, matching: TicketFilter, period: Period, *, in_parts: bool = True
-) -> dict[Priority | Category | None, Spread]:
+def resolution(db: Database, matching: TicketFilter, period: Period) -> dict[Priority | Category | None, Spread]:
     """From creation to the last time a ticket became settled, of those for which that lies in the period.
 
-    For all of them under None; `in_parts`, by priority and by category as well.
+    For all of them under None, by priority and by category.
     """
-    facets = (_t.priority, _t.category) if in_parts else ()
-    found = (
-        sa.select(*facets, *_spread(_hours(_t.resolved_at)))
-        .select_from(tickets)
-        .where(*resolved_in(matching, period).where())
-        .group_by(sa.func.grouping_sets(sa.tuple_(), *(sa.tuple_(facet) for facet in facets)))
-    )
-    with db.read() as connection:
-        rows = connection.execute(found).all()
-    spreads = {(row.priority or row.category) if in_parts else None: _read(row) for row in rows}
-    parts = (*Priority, *Category) if in_parts else ()
-    return {value: spreads.get(value, Spread(0, None, None)) for value in (None, *parts)}
+    return _spreads(db, _t.resolved_at, resolved_in(matching, period))
 
 
-def first_response(
-    db: Database, matching: TicketFilter, period: Period, *, in_parts: bool = True
-) -> dict[Priority | None, Spread]:
+def first_response(db: Database, matching: TicketFilter, period: Period) -> dict[Priority | Category | None, Spread]:
     """From creation to the first note or change of status by an agent, of tickets created in the period.
 
     An agent is who works on the dashboard, or is named by what comes over the API. Tickets without a response count
-    for nothing. For all of them under None; `in_parts`, by priority as well.
+    for nothing. For all of them under None, by priority and by category.
     """
-    facets = (_t.priority,) if in_parts else ()
+    return _spreads(db, _t.first_response_at, created_in(matching, period, responded=True))
+
+
+def _spreads(db: Database, until: sa.Column[Any], behind: TicketFilter) -> dict[Priority | Category | None, Spread]:
+    deciles = sa.func.percentile_cont(sa.literal([0.5, 0.9], ARRAY(sa.Float))).within_group(_hours(until))
     found = (
-        sa.select(*facets, *_spread(_hours(_t.first_response_at)))
-        .select_from(tickets)
-        .where(*created_in(matching, period, responded=True).where())
-        .group_by(sa.func.grouping_sets(sa.tuple_(), *(sa.tuple_(facet) for facet in facets)))
+        sa.select(_t.priority, _t.category, sa.func.count().label("number"), deciles.label("deciles"))
+        .where(*behind.where())
+        .group_by(sa.func.grouping_sets(sa.tuple_(), sa.tuple_(_t.priority), sa.tuple_(_t.category)))
     )
     with db.read() as connection:
-        spreads = {row.priority if in_parts else None: _read(row) for row in connection.execute(found)}
-    return {value: spreads.get(value, Spread(0, None, None)) for value in (None, *(Priority if in_parts else ()))}
+        rows = connection.execute(found).all()
+    spreads = {row.priority or row.category: Spread(row.number, *(row.deciles or (None, None))) for row in rows}
+    return {value: spreads.get(value, Spread(0, None, None)) for value in (None, *Priority, *Category)}
 
 
 def promises(
@@ -177,8 +166,8 @@ def ageing(db: Database, matching: TicketFilter, today: date, timezone: ZoneInfo
     """
     begins = [midnight(first, timezone) for first, _ in reversed(ages(today)) if first]
     group = len(AGES) - sa.func.width_bucket(_t.created_at, sa.literal(begins, ARRAY(sa.DateTime(timezone=True))))
-    unsettled = matching.behind_figure(status=tuple(set(UNSETTLED) & set(matching.status or UNSETTLED)))
-    counted = sa.select(group, _t.priority, sa.func.count()).where(*unsettled.where())
+    unsettled = [_t.status.in_(UNSETTLED), *matching.behind_figure().where()]
+    counted = sa.select(group, _t.priority, sa.func.count()).where(*unsettled)
     with db.read() as connection:
         rows = connection.execute(counted.group_by(group, _t.priority)).all()
     numbers = {(place, priority): number for place, priority, number in rows}
@@ -267,13 +256,3 @@ def suggestions(
     counted = sa.select(*cell, sa.func.count()).where(*suggested).group_by(*(sa.text(str(n + 1)) for n in range(5)))
     with db.read() as connection:
         return Counter({Suggested(*row[:-1]): row[-1] for row in connection.execute(counted)})
-
-
-def _spread(hours: sa.ColumnElement[float]) -> list[sa.ColumnElement[Any]]:
-    deciles = sa.func.percentile_cont(sa.literal([0.5, 0.9], ARRAY(sa.Float))).within_group(hours)
-    return [sa.func.count().label("number"), deciles.label("deciles")]
-
-
-def _read(row: sa.Row[Any]) -> Spread:
-    p50, p90 = row.deciles or (None, None)
-    return Spread(row.number, p50, p90)

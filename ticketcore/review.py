@@ -26,10 +26,11 @@ class Figures:
     created: int
     resolved: int
     resolution: dict[Priority | Category | None, Spread]
-    response: dict[Priority | None, Spread]
+    response: dict[Priority | Category | None, Spread]
     promises: dict[Priority, Promise]
     suggestions: Counter[reports.Suggested]
     """By the buckets of the period; all in one for the period before."""
+    work: list[Work]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,6 @@ class Review:
     now: Figures
     before: Figures
     arrivals: list[list[int]]
-    work: list[Work]
     ageing: dict[tuple[int, Priority], int]
     next_due: list[tuple[int, str, Priority, datetime]]
 
@@ -65,15 +65,15 @@ def review(
         flowed = pool.submit(flow.flow, db, matching, [*gap, *buckets])
         spans = [
             (
-                pool.submit(reports.resolution, db, matching, span, in_parts=span is period),
-                pool.submit(reports.first_response, db, matching, span, in_parts=span is period),
+                pool.submit(reports.resolution, db, matching, span),
+                pool.submit(reports.first_response, db, matching, span),
                 pool.submit(reports.promises, db, matching, span, targets),
                 pool.submit(reports.suggestions, db, matching, span, starts if span is period else ()),
+                pool.submit(reports.work, db, matching, span),
             )
             for span in (period, earlier)
         ]
         arrivals = pool.submit(reports.arrivals, db, matching, period)
-        work = pool.submit(reports.work, db, matching, period)
         ageing = pool.submit(reports.ageing, db, matching, now.astimezone(period.timezone).date(), period.timezone)
         due = pool.submit(reports.next_due, db, matching, targets, now=now)
         whole = flowed.result()
@@ -81,10 +81,10 @@ def review(
             whole.buckets[2:], whole.created[2:], whole.resolved[2:], whole.backlog[2:], backlog_before=whole.backlog[1]
         )
         current, before = (
-            Figures(created, resolved, one.result(), two.result(), three.result(), four.result())
-            for created, resolved, (one, two, three, four) in (
+            Figures(created, resolved, one.result(), two.result(), three.result(), four.result(), five.result())
+            for created, resolved, (one, two, three, four, five) in (
                 (sum(own.created), sum(own.resolved), spans[0]),
                 (whole.created[0], whole.resolved[0], spans[1]),
             )
         )
-        return Review(own, current, before, arrivals.result(), work.result(), ageing.result(), due.result())
+        return Review(own, current, before, arrivals.result(), ageing.result(), due.result())

@@ -3,7 +3,7 @@
 Days are those of the desk's time zone; intervals are start ≤ t < end.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -88,30 +88,3 @@ def _sums(matching: TicketFilter, timezone: ZoneInfo, today: date) -> sa.Select[
             sa.tuple_(), sa.tuple_(cell.c.category), sa.tuple_(cell.c.priority), sa.tuple_(cell.c.status)
         )
     )
-
-
-def created_per_day(
-    db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: datetime
-) -> list[tuple[date, int]]:
-    """Each day with the number of tickets created in it; days without one are there with 0.
-
-    It runs from the first matching ticket's day, or from where the filter's range begins, but not from before
-    the desk's first ticket; and to today, or the end of the range. No matching tickets give an empty list.
-    """
-    day = sa.cast(sa.func.timezone(timezone.key, tickets.c.created_at), sa.Date)
-    counted = sa.select(day, sa.func.count()).select_from(tickets).where(*matching.where()).group_by(day)
-    with db.read() as connection:
-        numbers: dict[date, int] = dict(connection.execute(counted).all())
-        began = connection.scalar(sa.select(sa.func.min(tickets.c.created_at)))
-    if not numbers or began is None:
-        return []
-    first, last = min(numbers), max(*numbers, _last_day(matching, timezone, now))
-    if matching.created_from:
-        first = max(began, matching.created_from).astimezone(timezone).date()
-    days = (first + timedelta(days=offset) for offset in range((last - first).days + 1))
-    return [(when, numbers.get(when, 0)) for when in days]
-
-
-def _last_day(matching: TicketFilter, timezone: ZoneInfo, now: datetime) -> date:
-    end = now if matching.created_to is None else min(now, matching.created_to - datetime.resolution)
-    return end.astimezone(timezone).date()

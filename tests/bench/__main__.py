@@ -109,11 +109,6 @@ def operations(db: database.Database, sql: Any) -> Iterator[tuple[str, Callable[
         lambda: stats.overview(db, TicketFilter(), timezone=ZONE, now=datetime.now(UTC)),
         by_hand("select category, priority, status, count(*), min(created_at) from tickets group by 1, 2, 3"),
     )
-    yield (
-        "created per day",
-        lambda: stats.created_per_day(db, TicketFilter(), timezone=ZONE, now=datetime.now(UTC)),
-        by_hand("select (created_at at time zone 'Europe/Berlin')::date, count(*) from tickets group by 1"),
-    )
 
 
 with desk() as filled:

@@ -51,7 +51,6 @@ BUDGETS: dict[str, tuple[int, Callable[[Database], object]]] = {
     "count": (1, lambda db: listing.count(db, ALL)),
     "count under a search": (1, lambda db: listing.count(db, SOME)),
     "overview": (1, lambda db: stats.overview(db, SOME, **WHEN)),
-    "created per day": (2, lambda db: stats.created_per_day(db, SOME, **WHEN)),
     "snapshot": (1, lambda db: db.snapshot()),
     "readiness": (1, lambda db: db.is_ready()),
 }

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import CATEGORIES, PRIORITIES, STATUSES, Row, matching, put
+from ticketcore import flow, stats
 from ticketcore import settings as environment
-from ticketcore import stats
 from ticketcore.database import Database
 from ticketcore.errors import StartUpError
 from ticketcore.filters import TicketFilter
+from ticketcore.period import Period, Unit
 from ticketcore.validation import parse
 
 lean = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -56,6 +57,14 @@ def by_day(rows: list[Row], first: date, last: date, zone: ZoneInfo) -> list[tup
     ]
 
 
+def per_day(
+    db: Database, first: date, last: date, zone: ZoneInfo, now: datetime, filter: TicketFilter = ALL
+) -> list[tuple[date, int]]:
+    """The days with the tickets created in each, as the desk counts them."""
+    found = flow.flow(db, filter, Period(first, last, zone, now).buckets(Unit.DAY))
+    return list(zip([bucket.first for bucket in found.buckets], found.created, strict=True))
+
+
 def test_an_empty_desk_has_noughts_everywhere(db: Database) -> None:
     now = datetime(2026, 5, 1, tzinfo=UTC)
     assert stats.overview(db, ALL, timezone=BERLIN, now=now).model_dump(mode="json") == {
@@ -66,7 +75,6 @@ def test_an_empty_desk_has_noughts_everywhere(db: Database) -> None:
         "category_breakdown": {"billing": 0, "technical": 0, "account": 0, "general": 0},
         "status_breakdown": {"open": 0, "in_progress": 0, "resolved": 0, "closed": 0},
     }
-    assert stats.created_per_day(db, ALL, timezone=BERLIN, now=now) == []
 
 
 def test_a_filter_that_nothing_matches_has_noughts_everywhere(db: Database, sql: sa.Connection) -> None:
@@ -75,7 +83,6 @@ def test_a_filter_that_nothing_matches_has_noughts_everywhere(db: Database, sql:
     found = stats.overview(db, nothing, timezone=BERLIN, now=datetime.now(UTC))
     assert (found.total_tickets, found.open_tickets, found.avg_tickets_per_day) == (0, 0, 0)
     assert set(found.category_breakdown.values()) == {0}
-    assert stats.created_per_day(db, nothing, timezone=BERLIN, now=datetime.now(UTC)) == []
 
 
 def test_words_come_in_the_order_of_severity_and_of_life(db: Database, sql: sa.Connection) -> None:
@@ -113,7 +120,6 @@ def test_a_ticket_from_the_future_does_not_break_the_average(db: Database, sql: 
     now = datetime(2026, 5, 30, 12, tzinfo=UTC)
     put(sql, at(now + timedelta(days=3)))
     assert stats.overview(db, ALL, timezone=BERLIN, now=now).avg_tickets_per_day == 1
-    assert stats.created_per_day(db, ALL, timezone=BERLIN, now=now) == [(date(2026, 6, 2), 1)]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_a_day_begins_and_ends_at_midnight_of_the_desk_also_when_the_clocks_chan
     put(sql, at(begins - instant, *hours, ends - instant, ends))
     yesterday, tomorrow = day - timedelta(days=1), day + timedelta(days=1)
     expected = [(yesterday, 1), (day, len(hours) + 1), (tomorrow, 1)]
-    assert stats.created_per_day(db, ALL, timezone=BERLIN, now=ends) == expected
+    assert per_day(db, yesterday, tomorrow, BERLIN, ends + instant) == expected
     found = stats.overview(db, ALL, timezone=BERLIN, now=ends - instant)
     assert found.avg_tickets_per_day == float(round(Decimal(len(hours) + 3) / 2, 1))
     assert stats.overview(db, ALL, timezone=BERLIN, now=ends).avg_tickets_per_day == float(
@@ -143,7 +149,7 @@ def test_a_day_that_a_country_skipped_is_there_with_nought(db: Database, sql: sa
     """Samoa went from Thursday the 29th of December 2011 to Saturday the 31st."""
     midnight = datetime(2011, 12, 30, 10, tzinfo=UTC)
     put(sql, at(midnight - timedelta(seconds=1), midnight))
-    found = stats.created_per_day(db, ALL, timezone=SAMOA, now=midnight)
+    found = per_day(db, date(2011, 12, 29), date(2011, 12, 31), SAMOA, midnight + timedelta(seconds=1))
     assert found == [(date(2011, 12, 29), 1), (date(2011, 12, 30), 0), (date(2011, 12, 31), 1)]
 
 
@@ -151,33 +157,10 @@ def test_days_run_to_today_and_those_without_a_ticket_are_there(db: Database, sq
     put(sql, at(datetime(2026, 5, 1, 23, tzinfo=UTC), datetime(2026, 5, 3, 1, tzinfo=UTC)))
     now = datetime(2026, 5, 4, 22, 30, tzinfo=UTC)
     days = [date(2026, 5, number) for number in range(1, 6)]
-    in_utc = stats.created_per_day(db, ALL, timezone=ZoneInfo("UTC"), now=now)
+    in_utc = per_day(db, days[0], days[-1], ZoneInfo("UTC"), now)
     assert in_utc == list(zip(days[:4], (1, 0, 1, 0), strict=True))
-    in_berlin = stats.created_per_day(db, ALL, timezone=BERLIN, now=now)
+    in_berlin = per_day(db, days[1], days[-1], BERLIN, now)
     assert in_berlin == list(zip(days[1:], (1, 1, 0, 0), strict=True))
-
-
-def test_days_of_a_range_run_from_its_beginning_to_its_end(db: Database, sql: sa.Connection) -> None:
-    put(sql, at(*(datetime(2026, 5, number, 12, tzinfo=UTC) for number in (1, 10, 20))))
-    now = datetime(2026, 5, 30, tzinfo=UTC)
-    within = parse(TicketFilter, {"created_from": "2026-05-08T22:00:00Z", "created_to": "2026-05-12T22:00:00Z"})
-    assert stats.created_per_day(db, within, timezone=BERLIN, now=now) == [
-        (date(2026, 5, 9), 0), (date(2026, 5, 10), 1), (date(2026, 5, 11), 0), (date(2026, 5, 12), 0),
-    ]  # fmt: skip
-
-
-def test_days_before_the_desk_had_any_ticket_are_not_shown_as_empty_days(db: Database, sql: sa.Connection) -> None:
-    put(
-        sql,
-        [
-            {"category": "billing", "created_at": datetime(2026, 5, 1, 12, tzinfo=UTC)},
-            {"category": "account", "created_at": datetime(2026, 5, 3, 12, tzinfo=UTC)},
-        ],
-    )
-    since_ever = parse(TicketFilter, {"category": ["account"], "created_from": "1999-01-01T00:00:00Z"})
-    now = datetime(2026, 5, 4, 12, tzinfo=UTC)
-    found = stats.created_per_day(db, since_ever, timezone=BERLIN, now=now)
-    assert found == [(date(2026, 5, 1), 0), (date(2026, 5, 2), 0), (date(2026, 5, 3), 1), (date(2026, 5, 4), 0)]
 
 
 PECULIAR = """
@@ -199,7 +182,7 @@ def test_a_zone_that_the_desk_accepts_has_the_same_days_in_the_database_as_on_th
     rows = put(sql, at(*(summer + timedelta(minutes=15 * quarter + 1) for quarter in range(100))))
     now = summer + timedelta(days=1, hours=1)
     days = (local_day(summer, zone), local_day(now, zone))
-    assert stats.created_per_day(db, ALL, timezone=zone, now=now) == by_day(rows, *days, zone)
+    assert per_day(db, *days, zone, now) == by_day(rows, *days, zone)
     assert stats.overview(db, ALL, timezone=zone, now=now).avg_tickets_per_day == average(rows, zone, now)
 
 
@@ -263,12 +246,9 @@ def test_days_are_what_plain_python_counts(
     zone: ZoneInfo,
     later: int,
 ) -> None:
+    chosen = {name: value for name, value in chosen.items() if name != "created_to"}  # the period stands in its place
     rows = matching(refill(sql, crowd), **chosen)
-    now = datetime(2026, 10, 27, 12, tzinfo=UTC) + timedelta(minutes=later)
-    found = stats.created_per_day(db, parse(TicketFilter, chosen), timezone=zone, now=now)
-    if not rows:
-        assert found == []
-    else:
-        end = min(now, chosen["created_to"] - timedelta(microseconds=1)) if "created_to" in chosen else now
-        first = min(local_day(row.created_at, zone) for row in rows)
-        assert found == by_day(rows, first, local_day(end, zone), zone)
+    now = datetime(2026, 10, 30, 12, tzinfo=UTC) + timedelta(minutes=later)
+    first, last = date(2026, 3, 28), local_day(now, zone)
+    found = per_day(db, first, last, zone, now, parse(TicketFilter, chosen))
+    assert found == by_day(rows, first, last, zone)

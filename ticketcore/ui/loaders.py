@@ -85,11 +85,6 @@ def overview(matching: TicketFilter, at: str) -> stats.Overview:
     return _overview(matching, at, _today())
 
 
-def created_per_day(matching: TicketFilter, at: str) -> pd.DataFrame:
-    """day and number of tickets created in it, as of version `at`; empty days are there with 0."""
-    return _created_per_day(matching, at, _today())
-
-
 def _today() -> date:
     return datetime.now(desk.current().settings.timezone).date()
 
@@ -131,10 +126,3 @@ def _assignees(at: str) -> list[str]:
 def _overview(matching: TicketFilter, at: str, today: date) -> stats.Overview:
     shared = desk.current()
     return stats.overview(shared.db, matching, timezone=shared.settings.timezone, now=datetime.now(UTC))
-
-
-@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
-def _created_per_day(matching: TicketFilter, at: str, today: date) -> pd.DataFrame:
-    shared = desk.current()
-    days = stats.created_per_day(shared.db, matching, timezone=shared.settings.timezone, now=datetime.now(UTC))
-    return pd.DataFrame(days, columns=["day", "number"])

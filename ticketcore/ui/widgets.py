@@ -1,17 +1,19 @@
 """Parts of the screen that several pages share: the filter bar, the guard, the watch, the ticket's fields."""
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
+from urllib.parse import parse_qs
 
 import streamlit as st
 
 from ticketcore import desk
+from ticketcore.behind import Behind
 from ticketcore.errors import DatabaseUnavailable, InvalidInput
-from ticketcore.filters import Sort, TicketFilter
+from ticketcore.filters import Sort, TicketFilter, local_moment
 from ticketcore.models import Category, Priority, Status
+from ticketcore.period import midnight
 from ticketcore.ui import loaders
 from ticketcore.ui.words import complaint, label, plain
 from ticketcore.validation import parse
@@ -24,7 +26,6 @@ _WORDS: dict[str, dict[str, str]] = {
 }
 """For each key in the address, the API's values and the words on the screen."""
 DATES = ("from", "to")
-_PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "A year"}
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
 
 
@@ -59,8 +60,11 @@ def rerun_when_changed(seen: str) -> None:
     watch()
 
 
-def filter_bar() -> TicketFilter | None:
-    """The filter that the bar shows and the address holds; None, with a message, where its parts do not fit."""
+def filter_bar(*, behind: bool = False) -> TicketFilter | None:
+    """The filter that the bar shows and the address holds; None, with a message, where its parts do not fit.
+
+    `behind` lets the address hold conditions that have no field in the bar: what stands behind a figure.
+    """
     unknown = _adopt_link()
     with st.container(horizontal=True, vertical_alignment="top"):
         st.text_input(
@@ -84,10 +88,12 @@ def filter_bar() -> TicketFilter | None:
     for fault in unknown:
         st.warning(plain(fault), icon=":material/link_off:")
     try:
-        return _filter()
+        matching = _filter(_behind() if behind else {})
     except InvalidInput as error:
         st.warning("  \n".join(complaint(*fault) for fault in error.errors.items()), icon=":material/filter_alt:")
         return None
+    _tell_behind(matching)
+    return matching
 
 
 def _known_assignees() -> list[str]:
@@ -142,22 +148,31 @@ def sort_box() -> Sort:
     return Sort(st.session_state["sort"])
 
 
-def period_box(matching: TicketFilter) -> tuple[date, date]:
-    """The first and the last day to report on: those of the filter, or as many days until today as were chosen."""
-    zone = desk.current().settings.timezone
-    today = datetime.now(zone).date()
-    first, last = st.session_state["from"], st.session_state["to"]
-    if first or last:
-        begin = first or (loaders.first_day(loaders.version()) or today)
-        return begin, max(begin, last or today)
-    days = st.segmented_control(
-        "Period", list(_PERIODS), default=30, key="period", bind="query-params", format_func=_PERIODS.__getitem__,
-        required=True, help="Or choose days in the filter above",
-    )  # fmt: skip
-    return today - timedelta(days=(days or 30) - 1), today
+BEHIND = "behind"
+"""The key of the address under which, as a query of its own, the conditions stand that have no field in the bar."""
 
 
-def _filter() -> TicketFilter:
+def _behind() -> dict[str, object]:
+    """The conditions of the address that have no field in the bar, as they stand there."""
+    found = parse_qs(st.query_params.get(BEHIND, ""))
+    several = {name for name, field in Behind.model_fields.items() if field.default == ()}
+    return {name: words if name in several else words[-1] for name, words in found.items()}
+
+
+def _tell_behind(matching: TicketFilter) -> None:
+    words = matching.behind_words(lambda moment: local_moment(moment, desk.current().settings.timezone))
+    if words:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f":material/filter_alt: Only those {plain(', '.join(words))}", width="content")
+            st.button("Remove", icon=":material/close:", type="tertiary", key="filter_behind", on_click=_forget_behind)
+
+
+def _forget_behind() -> None:
+    st.query_params.pop(BEHIND, None)
+    _first_page()
+
+
+def _filter(behind: Mapping[str, object]) -> TicketFilter:
     chosen, zone = st.session_state, desk.current().settings.timezone
     first, last = chosen["from"], chosen["to"]
     if first and last and first > last:
@@ -165,16 +180,13 @@ def _filter() -> TicketFilter:
     return parse(
         TicketFilter,
         {
+            **behind,
             **{facet: chosen[facet] for facet in (*FACETS, "assignee")},
             "search": (chosen["search"] or "").strip(),
-            "created_from": _midnight(first, zone) if first else None,
-            "created_to": _midnight(last + timedelta(days=1), zone) if last else None,
+            "created_from": midnight(first, zone) if first else None,
+            "created_to": midnight(last + timedelta(days=1), zone) if last else None,
         },
     )
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def _first_page() -> None:
@@ -187,7 +199,7 @@ def clear_filter() -> None:
     """Empties every field of the filter bar."""
     empty: dict[str, object] = {**{key: [] for key in (*FACETS, "assignee")}, **dict.fromkeys(DATES)}
     st.session_state.update({"search": "", **empty})
-    _first_page()
+    _forget_behind()
 
 
 def nothing_yet(what: str) -> None:

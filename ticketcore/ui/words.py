@@ -31,6 +31,9 @@ STATUS_COLOURS = {
     Status.CLOSED: "#666e75",
 }
 
+INKS = {"light": "#1b2430", "dark": "#e6eaf0"}
+"""The colour of numbers in charts: Vega-Lite would write them in black on either theme."""
+
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _REPLACED = re.compile(r"(?<=[:@])(?=\S)|(?<=www)(?=\.)|(?<=[-<>=~])(?=[-<>=~])", re.IGNORECASE)
 """Where Streamlit turns text into emoji, icons, links and arrows even when it is escaped."""

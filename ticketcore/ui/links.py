@@ -1,0 +1,41 @@
+"""Ways to the tickets behind a figure: the tickets page's address for a filter, in the words that the page uses."""
+
+from datetime import datetime
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from ticketcore.filters import TicketFilter
+from ticketcore.ui.widgets import BEHIND, FACETS
+from ticketcore.ui.words import label
+
+Params = list[tuple[str, str]]
+
+
+def params(matching: TicketFilter, zone: ZoneInfo) -> Params:
+    """The filter as the tickets page's address has it; creation times become days of the desk's `zone`."""
+    days = {"created_from": "from", "created_to": "to"}
+    behind = list(matching.behind_params())
+    found = [
+        (name, label(value) if name in FACETS else value)
+        for name, value in matching.params()
+        if name not in days and (name, value) not in behind
+    ]
+    for name, key in days.items():
+        if moment := getattr(matching, name):
+            last = moment - datetime.resolution if name == "created_to" else moment  # a last day, not the one after
+            found.append((key, last.astimezone(zone).date().isoformat()))
+    return [*found, (BEHIND, urlencode(behind))] if behind else found
+
+
+def address(matching: TicketFilter, zone: ZoneInfo) -> str:
+    """Where the tickets of the filter are listed, seen from another page of the desk."""
+    return f"tickets?{urlencode(params(matching, zone))}"
+
+
+def go(words: str, link: str) -> None:
+    """Draws a way to the tickets page that needs no reload."""
+    st.page_link(
+        "browse.py", label=words, icon=":material/arrow_forward:", query_params=parse_qsl(urlsplit(link).query)
+    )

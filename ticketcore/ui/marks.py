@@ -1,0 +1,227 @@
+"""What the stats page draws of a period: a frame for each figure, in which every number has a link to its tickets.
+
+Pure functions of a review. The page draws them and the workbook holds them, so screen and file cannot differ.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from ticketcore import reports
+from ticketcore.behind import WEEKDAYS
+from ticketcore.filters import TicketFilter
+from ticketcore.models import UNSETTLED, Category, Priority
+from ticketcore.period import Bucket, Period, Unit, midnight
+from ticketcore.reports import Spread, Suggested, created_in, due_in, resolved_in
+from ticketcore.review import Review
+from ticketcore.ui import links
+from ticketcore.ui.words import label
+
+FEW = 20
+"""Below so many tickets a median or a share says little, and is marked."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A review, and what it is of."""
+
+    review: Review
+    matching: TicketFilter
+    period: Period
+    unit: Unit
+    targets: dict[Priority, timedelta]
+
+    def link(self, behind: TicketFilter, number: int) -> str | None:
+        """Where that number of tickets, which are those of the filter, is listed; None for no tickets."""
+        return links.address(behind, self.period.timezone) if number else None
+
+    def flow(self) -> pd.DataFrame:
+        """first day, whole, what (Created or Resolved), number, link: two rows for each bucket."""
+        rows = []
+        flowed = self.review.flow
+        for bucket, created, resolved in zip(flowed.buckets, flowed.created, flowed.resolved, strict=True):
+            for what, number in (("created", created), ("resolved", resolved)):
+                behind = self.matching.behind_figure(**{f"{what}_from": bucket.start, f"{what}_to": bucket.end})
+                rows.append((bucket.first, bucket.is_whole, label(what), number, self.link(behind, number)))
+        return pd.DataFrame(rows, columns=["first", "whole", "what", "number", "link"])
+
+    def backlog(self) -> pd.DataFrame:
+        """first day of the bucket, whole, number of tickets at its end, link."""
+
+        def behind(bucket: Bucket) -> TicketFilter:
+            return self.matching.behind_figure(unsettled_at=bucket.end)
+
+        rows = [
+            (bucket.first, bucket.is_whole, number, self.link(behind(bucket), number))
+            for bucket, number in zip(self.review.flow.buckets, self.review.flow.backlog, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["first", "whole", "number", "link"])
+
+    def resolution(self) -> pd.DataFrame:
+        """by (Priority or Category), value, p50, p90 in hours, number, link, p50 in the period before."""
+        return self._spreads("resolution", resolved_in(self.matching, self.period))
+
+    def response(self) -> pd.DataFrame:
+        """by (Priority or Category), value, p50, p90 in hours, number, link, p50 in the period before."""
+        return self._spreads("response", created_in(self.matching, self.period, responded=True))
+
+    def _spreads(self, of: str, behind: TicketFilter) -> pd.DataFrame:
+        now, before = getattr(self.review.now, of), getattr(self.review.before, of)
+        rows = []
+        for kind, values in (("priority", reversed(Priority)), ("category", Category)):
+            for value in values:
+                one: Spread = now[value]
+                link = self.link(narrowed(behind, **{kind: value}), one.number)
+                rows.append((label(kind), label(value), one.p50, one.p90, one.number, link, before[value].p50))
+        return pd.DataFrame(rows, columns=["by", "value", "p50", "p90", "number", "link", "before"])
+
+    def promises(self) -> pd.DataFrame:
+        """priority, hours, due, met, missed, share, that before, a link for each of the three: most severe first."""
+        rows = []
+        for priority, one in reversed(self.review.now.promises.items()):
+            behind = narrowed(due_in(self.matching, self.period, self.targets), priority=priority)
+            met, missed = (behind.model_copy(update={"target_met": answer}) for answer in (True, False))
+            earlier = self.review.before.promises[priority]
+            rows.append({
+                "priority": label(priority), "hours": self.targets[priority] / timedelta(hours=1), "due": one.due,
+                "met": one.met, "missed": one.due - one.met, "share": share(one.met, one.due),
+                "before": share(earlier.met, earlier.due),
+                "due_link": self.link(behind, one.due), "met_link": self.link(met, one.met),
+                "missed_link": self.link(missed, one.due - one.met),
+            })  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def ages(self) -> pd.DataFrame:
+        """age, priority, number, link: the oldest first."""
+        today = self.period.now.astimezone(self.period.timezone).date()
+        rows = []
+        for place, (first, last) in reversed(list(enumerate(reports.ages(today)))):
+            days = {"created_from": self._midnight(first) if first else None}
+            days |= {"created_to": self._midnight(last + timedelta(days=1)) if place else None}
+            for priority in reversed(Priority):
+                behind = narrowed(self.unsettled(), priority=priority).model_copy(update=days)
+                number = self.review.ageing[place, priority]
+                rows.append((_age(place), label(priority), number, self.link(behind, number)))
+        return pd.DataFrame(rows, columns=["age", "priority", "number", "link"])
+
+    def _midnight(self, day: date) -> datetime:
+        return midnight(day, self.period.timezone)
+
+    def unsettled(self) -> TicketFilter:
+        """The tickets of the filter on which there is work to do, whenever they were created."""
+        return narrowed(self.matching.behind_figure(), status=UNSETTLED)
+
+    def arrivals(self) -> pd.DataFrame:
+        """day, hour, number, link: 168 rows."""
+        rows = []
+        for day, numbers in enumerate(self.review.arrivals, start=1):
+            for hour, number in enumerate(numbers):
+                zone = self.period.timezone.key
+                behind = created_in(self.matching, self.period, weekday=(day,), hour=(hour,), timezone=zone)
+                rows.append((WEEKDAYS[day - 1][:3], hour, number, self.link(behind, number)))
+        return pd.DataFrame(rows, columns=["day", "hour", "number", "link"])
+
+    def work(self) -> pd.DataFrame:
+        """assignee, unsettled, resolved, p50 in hours, the last two before, a link for each number: busiest first."""
+        rows = []
+        before = {one.assignee: one for one in self.review.before.work}
+        for one in self.review.now.work:
+            has = narrowed(self.unsettled(), assignee=one.assignee)
+            did = narrowed(resolved_in(self.matching, self.period), assignee=one.assignee)
+            earlier = before.get(one.assignee)
+            rows.append({
+                "assignee": one.assignee, "unsettled": one.unsettled, "resolved": one.resolved, "p50": one.p50,
+                "resolved_before": earlier.resolved if earlier else 0, "p50_before": earlier and earlier.p50,
+                "unsettled_link": self.link(has, one.unsettled), "resolved_link": self.link(did, one.resolved),
+            })  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def suggestions(self) -> pd.DataFrame:
+        """source, number, category and priority kept, their shares before, and a link for each of the three numbers."""
+        rows = []
+        before = _by(self.review.before.suggestions, lambda cell: cell.source)
+        for source, cells in _by(self.review.now.suggestions, lambda cell: cell.source).items():
+            behind = self._suggested(suggestion_source=(source,))
+            earlier = _kept(before.get(source, Counter()))
+            shares = {
+                f"{what}_before": share(earlier[f"{what}_kept"], earlier["number"]) for what in ("category", "priority")
+            }
+            rows.append({"source": source, **_kept(cells), **shares, **self._kept_links(behind, _kept(cells))})
+        return pd.DataFrame(rows)
+
+    def suggestions_over_time(self) -> pd.DataFrame:
+        """first day, whole, source, what (Category or Priority), kept, number, share, link: two rows a bucket."""
+        rows = []
+        for (place, source), cells in sorted(
+            _by(self.review.now.suggestions, lambda cell: (cell.place, cell.source)).items()
+        ):
+            bucket = self.review.flow.buckets[place]
+            span = {"created_from": bucket.start, "created_to": bucket.end, "suggestion_source": (source,)}
+            behind = self.matching.behind_figure(**span)
+            found = _kept(cells)
+            leading = self._kept_links(behind, found)
+            for what in ("category", "priority"):
+                kept = found[f"{what}_kept"]
+                row = (label(what), kept, found["number"], 100 * kept / found["number"], leading[f"{what}_kept_link"])
+                rows.append((bucket.first, bucket.is_whole, source, *row))
+        return pd.DataFrame(rows, columns=["first", "whole", "source", "what", "kept", "number", "share", "link"])
+
+    def confusion(self) -> pd.DataFrame:
+        """suggested, became, number, link: the confusion matrix of the categories."""
+        rows = []
+        for (suggested, became), cells in _by(
+            self.review.now.suggestions, lambda cell: (cell.suggested, cell.category)
+        ).items():
+            behind = narrowed(self._suggested(suggested_category=(suggested,)), category=became)
+            rows.append((label(suggested), label(became), cells.total(), self.link(behind, cells.total())))
+        return pd.DataFrame(rows, columns=["suggested", "became", "number", "link"])
+
+    def _suggested(self, **conditions: Any) -> TicketFilter:
+        return created_in(self.matching, self.period, **conditions)
+
+    def _kept_links(self, behind: TicketFilter, numbers: dict[str, int]) -> dict[str, str | None]:
+        found = {name: behind.model_copy(update={name: True}) for name in ("category_kept", "priority_kept")}
+        return {f"{name}_link": self.link(one, numbers[name]) for name, one in {"number": behind, **found}.items()}
+
+
+def narrowed(behind: TicketFilter, **facets: Any) -> TicketFilter:
+    """The filter with these values; of a facet that it names itself, with those that both name, which must be some."""
+    update = {}
+    for name, value in facets.items():
+        values = value if isinstance(value, tuple) else (value,)
+        named = getattr(behind, name)
+        update[name] = tuple(one for one in values if one in named) or values if named else values
+    return behind.model_copy(update=update)
+
+
+def kept(cells: Counter[Suggested]) -> tuple[int, int]:
+    """How many kept the suggested category, and how many had one."""
+    return sum(number for cell, number in cells.items() if cell.suggested == cell.category), cells.total()
+
+
+def share(part: int, whole: int) -> float | None:
+    """In percent; None of nothing."""
+    return 100 * part / whole if whole else None
+
+
+def _by(cells: Counter[Suggested], key: Callable[[Suggested], Any]) -> dict[Any, Counter[Suggested]]:
+    found: dict[Any, Counter[Suggested]] = {}
+    for cell, number in sorted(cells.items()):
+        found.setdefault(key(cell), Counter())[cell] = number
+    return found
+
+
+def _kept(cells: Counter[Suggested]) -> dict[str, int]:
+    priority = sum(number for cell, number in cells.items() if cell.is_priority_kept)
+    return {"number": cells.total(), "category_kept": kept(cells)[0], "priority_kept": priority}
+
+
+def _age(place: int) -> str:
+    if place == 0:
+        return "Today"
+    first = reports.AGES[place - 1]
+    return f"{first} days and more" if place == len(reports.AGES) else f"{first}–{reports.AGES[place] - 1} days"

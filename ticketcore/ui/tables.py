@@ -1,0 +1,38 @@
+"""Small tables of figures as HTML: they print whole, a screen reader reads them, and every number can be a link."""
+
+import html
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+Cell = str | tuple[str, str | None]
+"""A text, or a text and where it leads."""
+
+STYLE = """<style>
+.figures { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
+.figures th, .figures td { padding: 0.3rem 0.5rem; text-align: right; border-bottom: 1px solid rgba(128,128,128,0.25); }
+.figures th { font-weight: 600; opacity: 0.75; vertical-align: bottom; }
+.figures th:first-child, .figures td:first-child { text-align: left; overflow-wrap: anywhere; }
+.figures a { color: inherit; text-decoration: underline; text-decoration-color: rgba(128,128,128,0.6);
+  text-underline-offset: 0.2em; }
+</style>"""
+
+
+def show(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """The table; the first column names the row."""
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    st.html(f'{STYLE}<table class="figures"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def rows(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a frame, their values by name; None where there is none."""
+    yield from frame.astype(object).where(frame.notna(), None).itertuples()
+
+
+def _cell(cell: Cell) -> str:
+    text, link = cell if isinstance(cell, tuple) else (cell, None)
+    shown = html.escape(text)
+    return f'<td><a href="{html.escape(link)}">{shown}</a></td>' if link else f"<td>{shown}</td>"

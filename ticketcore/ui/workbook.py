@@ -1,0 +1,68 @@
+"""The figures of the stats page as an Excel file: a sheet for each, with the numbers that the page shows."""
+
+import io
+from datetime import date
+
+import pandas as pd
+import streamlit as st
+
+from ticketcore.filters import TicketFilter
+from ticketcore.period import Unit
+from ticketcore.ui import report
+from ticketcore.ui.marks import Shown
+from ticketcore.ui.meanings import MEANINGS
+
+_KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def button(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> None:
+    """Downloads the figures of the period; the file is made when it is asked for."""
+
+    def made() -> bytes:
+        figures = report.shown(matching, first, last, unit, at)
+        return workbook(figures) if figures else b""
+
+    st.download_button(
+        "Figures", made, f"figures {first} to {last}.xlsx", _KIND, icon=":material/table:", on_click="ignore",
+        help="These figures as an Excel file. “Print” is in the menu at the top; each chart can be saved as a picture.",
+    )  # fmt: skip
+
+
+def sheets(figures: Shown) -> dict[str, pd.DataFrame]:
+    """The sheets by name, without the links."""
+    period, zone = figures.period, figures.period.timezone
+    about = {
+        "Tickets": figures.matching.behind_figure().describe(zone),
+        "Period": f"{period.first} to {period.last}, days of {zone.key}",
+        "As of": f"{period.now.astimezone(zone):%Y-%m-%d %H:%M}",
+        **MEANINGS,
+    }
+    frames = {
+        "Created and resolved": figures.flow(),
+        "Backlog": figures.backlog(),
+        "Time to resolution": figures.resolution(),
+        "First response": figures.response(),
+        "Target met": figures.promises(),
+        "Open now, by age": figures.ages(),
+        "When tickets arrive": figures.arrivals(),
+        "By agent": figures.work(),
+        "Suggestions kept": figures.suggestions(),
+        "Suggestions over time": figures.suggestions_over_time(),
+        "Confusion matrix": figures.confusion(),
+    }
+    named = {
+        name: frame.drop(columns=[column for column in frame if str(column).endswith("link")])
+        for name, frame in frames.items()
+    }
+    return {"About": pd.DataFrame(about.items(), columns=["What", "Meaning"]), **named}
+
+
+def workbook(figures: Shown) -> bytes:
+    """An XLSX file. Names are texts in it, whatever they begin with."""
+    file = io.BytesIO()
+    options = {"strings_to_formulas": False, "strings_to_urls": False}
+    with pd.ExcelWriter(file, engine="xlsxwriter", engine_kwargs={"options": options}) as writer:
+        for name, frame in sheets(figures).items():
+            frame.to_excel(writer, sheet_name=name, index=False, freeze_panes=(1, 0))
+            writer.sheets[name].autofit()
+    return file.getvalue()
