@@ -5,13 +5,13 @@ import streamlit as st
 from ticketcore import desk
 from ticketcore.filters import TicketFilter
 from ticketcore.ui import exporting, figures, loaders, report, spans, workbook
-from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, rerun_when_changed
+from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, rerun_together, version_to_show
 from ticketcore.ui.words import plain
 
 matching = filter_bar()
 
 with guard():
-    at = loaders.version()
+    at = version_to_show("stats_at")
     zone = desk.current().settings.timezone
     if matching is None:
         st.stop()
@@ -27,4 +27,4 @@ with guard():
             period = spans.box()
             workbook.button(matching, *period, at)
         report.draw(matching, *period, at, theme)
-    rerun_when_changed(at)
+    rerun_together(at, "stats_at")

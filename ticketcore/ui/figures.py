@@ -9,7 +9,7 @@ import streamlit as st
 
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Status
-from ticketcore.ui import charts, links, loaders, tables
+from ticketcore.ui import charts, links, loaders
 from ticketcore.ui.marks import narrowed
 from ticketcore.ui.meanings import MEANINGS
 from ticketcore.ui.words import INKS, PRIORITY_COLOURS, STATUS_COLOURS, label
@@ -28,17 +28,23 @@ def draw(matching: TicketFilter, at: str, zone: str, theme: str) -> None:
         with st.container(border=True):
             st.metric("Average per day", f"{numbers.avg_tickets_per_day:,.1f}", help=MEANINGS["Average per day"])
     with st.grid(3, min_column_width=300):
-        for name, counts, colours in (
+        breakdowns: tuple[tuple[str, Mapping[Any, int], Mapping[Any, str] | None], ...] = (
             ("priority", dict(reversed(numbers.priority_breakdown.items())), PRIORITY_COLOURS),  # severest first
             ("category", numbers.category_breakdown, None),
             ("status", numbers.status_breakdown, STATUS_COLOURS),
-        ):
+        )
+        for name, counts, colours in breakdowns:
             ways = [
                 links.address(narrowed(matching, **{name: value}), of) if number else None
                 for value, number in counts.items()
             ]
-            frame = pd.DataFrame({"value": list(counts), "number": list(counts.values()), "link": ways})
-            _card(f"By {name}", frame, colours, INKS[theme])
+            frame = pd.DataFrame({"value": map(label, counts), "number": list(counts.values()), "link": ways})
+            colour = tuple(colours[value] for value in counts) if colours else None
+            spec = charts.breakdown(tuple(counts), f"By {name}", INKS[theme], colour)
+            words = ", ".join(f"{label(value)} {number:,}" for value, number in counts.items())
+            with st.container(border=True):
+                st.markdown(f"**By {name}**")
+                st.vega_lite_chart(frame, spec, alt=f"By {name}: {words}")
 
 
 def _metric(name: str, number: int, behind: TicketFilter, zone: ZoneInfo) -> None:
@@ -46,10 +52,3 @@ def _metric(name: str, number: int, behind: TicketFilter, zone: ZoneInfo) -> Non
         st.metric(name, f"{number:,}")
         if number:
             links.go(f"{number:,} tickets", links.address(behind, zone))
-
-
-def _card(title: str, frame: pd.DataFrame, colours: Mapping[Any, str] | None, ink: str) -> None:
-    with st.container(border=True):
-        st.markdown(f"**{title}**")
-        words = ", ".join(f"{label(row.value)} {row.number:,}" for row in tables.rows(frame))
-        st.altair_chart(charts.breakdown(frame, title=title, ink=ink, colours=colours), alt=f"{title}: {words}")

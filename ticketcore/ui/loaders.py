@@ -4,6 +4,7 @@ Every cached read carries `version()` in its key, so nothing is computed twice w
 and nothing old is shown after a change, whichever process made it. Nothing else in the pages caches.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -37,6 +38,20 @@ def version() -> str:
     """
     db = desk.current().db
     return f"{id(db)} {_today()} {db.snapshot()}"
+
+
+@st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
+def shared_version() -> tuple[float, str]:
+    """A version that everybody gets for ten seconds, and when it was taken (`time.monotonic`).
+
+    For what redraws itself: on a busy desk expensive figures are then computed once in a while for all who look at
+    them, not with every change for each of them.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+    """
+    taken = time.monotonic()
+    return taken, version()
 
 
 def count(matching: TicketFilter, at: str) -> Count:

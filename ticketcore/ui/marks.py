@@ -47,7 +47,7 @@ class Shown:
             for what, number in (("created", created), ("resolved", resolved)):
                 behind = self.matching.behind_figure(**{f"{what}_from": bucket.start, f"{what}_to": bucket.end})
                 rows.append((bucket.first, bucket.is_whole, label(what), number, self.link(behind, number)))
-        return pd.DataFrame(rows, columns=["first", "whole", "what", "number", "link"])
+        return _dated(rows, "whole", "what", "number", "link")
 
     def backlog(self) -> pd.DataFrame:
         """first day of the bucket, whole, number of tickets at its end, link."""
@@ -59,14 +59,14 @@ class Shown:
             (bucket.first, bucket.is_whole, number, self.link(behind(bucket), number))
             for bucket, number in zip(self.review.flow.buckets, self.review.flow.backlog, strict=True)
         ]
-        return pd.DataFrame(rows, columns=["first", "whole", "number", "link"])
+        return _dated(rows, "whole", "number", "link")
 
     def resolution(self) -> pd.DataFrame:
-        """by (Priority or Category), value, p50, p90 in hours, number, link, p50 in the period before."""
+        """by (Priority or Category), value, p50, p90 in hours, number, link, p50 before, whole (not few)."""
         return self._spreads("resolution", resolved_in(self.matching, self.period))
 
     def response(self) -> pd.DataFrame:
-        """by (Priority or Category), value, p50, p90 in hours, number, link, p50 in the period before."""
+        """by (Priority or Category), value, p50, p90 in hours, number, link, p50 before, whole (not few)."""
         return self._spreads("response", created_in(self.matching, self.period, responded=True))
 
     def _spreads(self, of: str, behind: TicketFilter) -> pd.DataFrame:
@@ -76,8 +76,9 @@ class Shown:
             for value in values:
                 one: Spread = now[value]
                 link = self.link(narrowed(behind, **{kind: value}), one.number)
-                rows.append((label(kind), label(value), one.p50, one.p90, one.number, link, before[value].p50))
-        return pd.DataFrame(rows, columns=["by", "value", "p50", "p90", "number", "link", "before"])
+                row = (label(kind), label(value), one.p50, one.p90, one.number, link, before[value].p50)
+                rows.append((*row, one.number >= FEW))
+        return pd.DataFrame(rows, columns=["by", "value", "p50", "p90", "number", "link", "before", "whole"])
 
     def promises(self) -> pd.DataFrame:
         """priority, hours, due, met, missed, share, that before, a link for each of the three: most severe first."""
@@ -154,7 +155,7 @@ class Shown:
         return pd.DataFrame(rows)
 
     def suggestions_over_time(self) -> pd.DataFrame:
-        """first day, whole, source, what (Category or Priority), kept, number, share, link: two rows a bucket."""
+        """first day, whole and not few, source, what (Category or Priority), kept, number, share, link."""
         rows = []
         for (place, source), cells in sorted(
             _by(self.review.now.suggestions, lambda cell: (cell.place, cell.source)).items()
@@ -167,8 +168,8 @@ class Shown:
             for what in ("category", "priority"):
                 kept = found[f"{what}_kept"]
                 row = (label(what), kept, found["number"], 100 * kept / found["number"], leading[f"{what}_kept_link"])
-                rows.append((bucket.first, bucket.is_whole, source, *row))
-        return pd.DataFrame(rows, columns=["first", "whole", "source", "what", "kept", "number", "share", "link"])
+                rows.append((bucket.first, bucket.is_whole and found["number"] >= FEW, source, *row))
+        return _dated(rows, "whole", "source", "what", "kept", "number", "share", "link")
 
     def confusion(self) -> pd.DataFrame:
         """suggested, became, number, link: the confusion matrix of the categories."""
@@ -206,6 +207,11 @@ def kept(cells: Counter[Suggested]) -> tuple[int, int]:
 def share(part: int, whole: int) -> float | None:
     """In percent; None of nothing."""
     return 100 * part / whole if whole else None
+
+
+def _dated(rows: list[tuple[Any, ...]], *columns: str) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["first", *columns])
+    return frame.assign(first=pd.to_datetime(frame["first"]))
 
 
 def _by(cells: Counter[Suggested], key: Callable[[Suggested], Any]) -> dict[Any, Counter[Suggested]]:

@@ -47,17 +47,19 @@ def draw(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, t
         _title("Created", f"Created and resolved ({zone.key})", "Resolved", "Unfinished")
         flowed = figures.review.flow
         heard = f"Created and resolved: {sum(flowed.created):,} created, {sum(flowed.resolved):,} resolved"
-        st.altair_chart(charts.flow(figures.flow()), alt=heard)
+        st.vega_lite_chart(figures.flow(), charts.flow(), alt=heard)
         _title("Backlog", "Backlog", "Unfinished")
         heard = f"Backlog: from {flowed.backlog_before:,} to {flowed.backlog[-1]:,}"
-        st.altair_chart(charts.backlog(figures.backlog()), alt=heard)
+        st.vega_lite_chart(figures.backlog(), charts.backlog(), alt=heard)
     left, right = st.columns(2)  # two stacks of cards, each as high as it is
     with left:
         _ageing(figures)
         _spreads("Time to resolution", figures.resolution())
         with st.container(border=True):
             _title("When tickets arrive", f"When tickets arrive ({zone.key})")
-            st.altair_chart(charts.heat(figures.arrivals()), alt="When tickets arrive: weekday by hour")
+            arrivals = figures.arrivals()
+            spec = charts.heat(tuple(arrivals["day"].unique()))
+            st.vega_lite_chart(arrivals, spec, alt="When tickets arrive: weekday by hour")
         _suggestions(figures, INKS[theme])
     with right:
         _next_due(figures)
@@ -120,7 +122,7 @@ def _metric(
         )  # fmt: skip
         if link:
             number = behind if behind is not None else int(now or 0)
-            words = f"{number:,} tickets" if part is None else f"{part:,} of {number:,} tickets"
+            words = f"{number:,} tickets" if part is None else f"{part:,} of {number:,}"
             links.go(words, link)
 
 
@@ -132,7 +134,7 @@ def _spreads(name: str, frame: pd.DataFrame) -> None:
     with st.container(border=True):
         _title(name, f"{name}, hours", "Few", "The period before")
         heard = ", ".join(f"{one.value} {_hours(one.p50, one.number)}" for one in tables.rows(frame))
-        st.altair_chart(charts.spreads(frame, few=FEW), alt=f"{name}, median hours: {heard}")
+        st.vega_lite_chart(frame, charts.spreads(tuple(frame["value"])), alt=f"{name}, median hours: {heard}")
         tables.show(
             ("", "Median", "Before", "Ninth decile", "Tickets"),
             [(one.value, _hours(one.p50, one.number), _hours(one.before), _hours(one.p90, one.number),
@@ -209,5 +211,5 @@ def _suggestions(figures: Shown, ink: str) -> None:
               (_percent(share(one.priority_kept, one.number), one.number), one.priority_kept_link),
               _percent(one.priority_before)) for one in tables.rows(by_source)],
         )  # fmt: skip
-        st.altair_chart(charts.kept(figures.suggestions_over_time(), few=FEW), alt="Suggestions kept over time")
-        st.altair_chart(charts.matrix(figures.confusion(), ink=ink), alt="Suggested category by category now")
+        st.vega_lite_chart(figures.suggestions_over_time(), charts.kept(), alt="Suggestions kept over time")
+        st.vega_lite_chart(figures.confusion(), charts.matrix(ink), alt="Suggested category by category now")

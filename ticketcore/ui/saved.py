@@ -9,7 +9,7 @@ from ticketcore import desk, views
 from ticketcore.errors import InvalidInput, TicketDeskError
 from ticketcore.filters import Sort
 from ticketcore.ui import loaders, me
-from ticketcore.ui.widgets import DATES, FACETS, clear_filter
+from ticketcore.ui.widgets import BEHIND, DATES, FACETS, clear_filter
 from ticketcore.ui.words import complaint, plain
 
 _FAULT = "saved_fault"
@@ -46,7 +46,7 @@ def box(at: str) -> None:
 def _save(owner: str | None) -> None:
     chosen = st.session_state
     conditions: dict[str, Any] = {
-        "search": chosen["search"] or "", "sort": str(chosen["sort"]),
+        "search": chosen["search"] or "", "sort": str(chosen["sort"]), BEHIND: st.query_params.get(BEHIND, ""),
         **{key: [str(value) for value in chosen[key]] for key in (*FACETS, "assignee")},
         **{key: chosen[key].isoformat() if chosen[key] else None for key in DATES},
     }  # fmt: skip
@@ -62,6 +62,8 @@ def _save(owner: str | None) -> None:
 
 def _show(conditions: dict[str, Any]) -> None:
     clear_filter()
+    if behind := conditions.get(BEHIND):
+        st.query_params[BEHIND] = behind
     st.session_state.update({
         "search": conditions["search"], "sort": Sort(conditions["sort"]), "assignee": conditions["assignee"],
         **{key: [kind(value) for value in conditions[key]] for key, kind in FACETS.items()},

@@ -11,11 +11,12 @@ Cell = str | tuple[str, str | None]
 """A text, or a text and where it leads."""
 
 STYLE = """<style>
-.figures { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
-.figures th, .figures td { padding: 0.3rem 0.5rem; text-align: right; border-bottom: 1px solid rgba(128,128,128,0.25); }
+.figures { overflow-x: auto; }
+.figures table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
+.figures th, .figures td { padding: 0.3rem; text-align: right; border-bottom: 1px solid rgba(128, 128, 128, 0.25); }
 .figures th { font-weight: 600; opacity: 0.75; vertical-align: bottom; }
-.figures th:first-child, .figures td:first-child { text-align: left; overflow-wrap: anywhere; }
-.figures a { color: inherit; text-decoration: underline; text-decoration-color: rgba(128,128,128,0.6);
+.figures th:first-child, .figures td:first-child { text-align: left; min-width: 5.5rem; overflow-wrap: anywhere; }
+.figures a { color: inherit; text-decoration: underline; text-decoration-color: rgba(128, 128, 128, 0.6);
   text-underline-offset: 0.2em; }
 </style>"""
 
@@ -24,7 +25,8 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """The table; the first column names the row."""
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    st.html(f'{STYLE}<table class="figures"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    st.html(f'{STYLE}<div class="figures">{table}</div>')
 
 
 def rows(frame: pd.DataFrame) -> Iterator[Any]:

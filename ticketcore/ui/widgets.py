@@ -1,6 +1,7 @@
 """Parts of the screen that several pages share: the filter bar, the guard, the watch, the ticket's fields."""
 
 import enum
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -60,6 +61,28 @@ def rerun_when_changed(seen: str) -> None:
     watch()
 
 
+def version_to_show(key: str) -> str:
+    """The version to draw expensive figures for: the one that `rerun_together` has set, or else the present one."""
+    return st.session_state.pop(key, None) or loaders.version()
+
+
+def rerun_together(seen: str, key: str) -> None:
+    """As `rerun_when_changed`, for expensive figures: all who look at them see the same version, every ten seconds."""
+    began = time.monotonic()
+
+    @st.fragment(run_every="3s")
+    def watch() -> None:
+        try:
+            taken, version = loaders.shared_version()
+        except DatabaseUnavailable:
+            st.rerun()
+        if taken > began and version != seen:
+            st.session_state[key] = version
+            st.rerun()
+
+    watch()
+
+
 def filter_bar(*, behind: bool = False) -> TicketFilter | None:
     """The filter that the bar shows and the address holds; None, with a message, where its parts do not fit.
 
@@ -91,6 +114,8 @@ def filter_bar(*, behind: bool = False) -> TicketFilter | None:
         matching = _filter(_behind() if behind else {})
     except InvalidInput as error:
         st.warning("  \n".join(complaint(*fault) for fault in error.errors.items()), icon=":material/filter_alt:")
+        if behind and st.query_params.get(BEHIND):
+            _remove_behind()
         return None
     _tell_behind(matching)
     return matching
@@ -164,7 +189,11 @@ def _tell_behind(matching: TicketFilter) -> None:
     if words:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/filter_alt: Only those {plain(', '.join(words))}", width="content")
-            st.button("Remove", icon=":material/close:", type="tertiary", key="filter_behind", on_click=_forget_behind)
+            _remove_behind()
+
+
+def _remove_behind() -> None:
+    st.button("Remove", icon=":material/close:", type="tertiary", key="filter_behind", on_click=_forget_behind)
 
 
 def _forget_behind() -> None:
