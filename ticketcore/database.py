@@ -256,7 +256,7 @@ def _translated() -> Iterator[None]:
         raise DatabaseUnavailable("The desk is very busy. Try again in a moment.") from None
     except DBAPIError as error:
         if isinstance(error.orig, psycopg2.errors.QueryCanceled):
-            log.warning("a query ran over %s and was cut", STATEMENT_TIMEOUT)
+            log.warning("a query ran over its time and was cut")
             raise DatabaseUnavailable("This took the database too long. Narrow the filter and try again.") from None
         if isinstance(error.orig, _AWAY) or error.connection_invalidated:
             log.warning("the database is away: %s", _first_line(error))

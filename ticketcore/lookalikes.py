@@ -14,11 +14,17 @@ from ticketcore.models import Status
 from ticketcore.schema import tickets
 from ticketcore.validation import TITLE_LENGTH
 
-ALIKE = 0.45
+ALIKE = 0.5
 """The similarity from which on two titles count as alike."""
 
 LOOKED_AT = 3_000
 """Candidates that are compared at the most: where more are alike, any of them tell the agent enough."""
+
+SEEN_THROUGH = 10_000
+"""Titles that the index may hand over, roughly; of a text of common words alone it hands over some of them."""
+
+PATIENCE = 300
+"""Milliseconds after which the search is given up: it is a courtesy, and nobody is to wait for it."""
 
 LAST = timedelta(days=365)
 
@@ -41,7 +47,7 @@ def find(db: Database, title: str, description: str, *, now: datetime, limit: in
     Without a title the first line of the description stands for it; a text of fewer than three characters is like none.
 
     Raises:
-        DatabaseUnavailable: the database is away, or took too long.
+        DatabaseUnavailable: the database is away, or took longer than `PATIENCE`.
     """
     lines = (title.strip() or description.strip()).splitlines()
     words = lines[0][:TITLE_LENGTH].replace("\x00", "") if lines else ""
@@ -57,5 +63,10 @@ def find(db: Database, title: str, description: str, *, now: datetime, limit: in
     similarity = sa.func.similarity(candidates.c.title, words).label("similarity")
     found = sa.select(candidates, similarity).order_by(similarity.desc(), candidates.c.id.desc()).limit(limit)
     with db.view() as connection:
-        connection.execute(sa.text(f"set local pg_trgm.similarity_threshold = {ALIKE}"))
+        connection.execute(
+            sa.text(
+                f"set local pg_trgm.similarity_threshold = {ALIKE}; set local gin_fuzzy_search_limit = {SEEN_THROUGH};"
+                f" set local statement_timeout = {PATIENCE}"
+            )
+        )
         return [Lookalike(**row) for row in connection.execute(found).mappings()]

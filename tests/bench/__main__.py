@@ -1,7 +1,7 @@
 """`make bench`: each operation of ticketcore beside the hand-written SQL through psycopg2, in one run.
 
-Prints p50 and p95 in milliseconds and the ratio of the medians, then calls over HTTP beside an empty route, and then
-the exports beside COPY.
+Prints p50 and p95 in milliseconds and the ratio of the medians, then calls over HTTP beside an empty route, the exports
+beside COPY, the pages after a change and without one, and writes beside those without triggers.
 TICKETS=1000000 for another size (100,000).
 """
 
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg2
 
-from tests.bench import calls, files
+from tests.bench import calls, files, screens
 from ticketcore import database, demo, listing, stats, tickets
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.filters import Sort, TicketFilter
@@ -125,5 +125,8 @@ with desk() as filled:
         print(line, flush=True)
     print()
     for line in files.report(filled, raw):
+        print(line, flush=True)
+    print()
+    for line in screens.report(filled, raw, TICKETS):
         print(line, flush=True)
     raw.close()

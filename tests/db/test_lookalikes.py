@@ -1,6 +1,7 @@
 """Who files a ticket sees those that may tell of the same; similarity is worked out anew in plain Python."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from tests.oracle import put
 from ticketcore import lookalikes
 from ticketcore.database import Database
+from ticketcore.errors import DatabaseUnavailable
 
 NOW = datetime.now(UTC)
 TITLES = [
@@ -32,7 +34,7 @@ def similarity(one: str, other: str) -> float:
 def test_the_likest_titles_come_first(db: Database, sql: sa.Connection, title: str) -> None:
     put(sql, [{"title": other} for other in TITLES])
     found = lookalikes.find(db, title, "", now=NOW, limit=20)
-    alike = {other: similarity(title, other) for other in TITLES if similarity(title, other) >= 0.45}
+    alike = {other: similarity(title, other) for other in TITLES if similarity(title, other) >= 0.5}
     expected = alike if len(title) >= 3 else {}
     assert {one.title: pytest.approx(one.similarity, abs=1e-5) for one in found} == expected
     assert [one.similarity for one in found] == sorted((one.similarity for one in found), reverse=True)
@@ -61,3 +63,16 @@ def test_the_threshold_does_not_stay_behind_on_the_connection(db: Database, sql:
     lookalikes.find(db, "Anything", "", now=NOW)
     with db.read() as connection:
         assert connection.scalar(sa.text("show pg_trgm.similarity_threshold")) == "0.3"
+        assert connection.scalar(sa.text("show gin_fuzzy_search_limit")) == "0"
+        assert connection.scalar(sa.text("show statement_timeout")) == "30s"
+
+
+def test_what_takes_longer_than_anybody_should_wait_is_given_up(db: Database, sql: sa.Connection) -> None:
+    sql.exec_driver_sql("begin")
+    sql.exec_driver_sql("lock table tickets")  # as a database that is too busy
+    began = time.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        lookalikes.find(db, "Anything", "", now=NOW)
+    assert time.monotonic() - began < 5
+    sql.exec_driver_sql("rollback")
+    assert lookalikes.find(db, "Anything", "", now=NOW) == []
