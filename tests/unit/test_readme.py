@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+from ticketcore.behind import Behind
 from ticketcore.settings import Settings
+from ticketcore.ui.meanings import MEANINGS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -28,6 +30,17 @@ def test_the_defaults_in_the_configuration_table_are_the_real_ones() -> None:
     real = {field.alias: field.default for field in Settings.model_fields.values()}
     assert shown == {name: written(real[name]) for name in shown}
     assert len(shown) == 5
+
+
+def test_the_definitions_are_those_that_the_page_shows() -> None:
+    section = README.partition("### Definitions")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([A-Z][^|]*) \| ([^|]+) \|$", section, re.MULTILINE))
+    assert rows == MEANINGS
+
+
+def test_every_condition_behind_a_figure_is_named() -> None:
+    section = README.partition("### What stands behind a figure")[2].partition("\n### ")[0]
+    assert set(re.findall(r"`([a-z_]+)`", section)) >= set(Behind.model_fields)
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:

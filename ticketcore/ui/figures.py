@@ -23,8 +23,9 @@ def draw(matching: TicketFilter, at: str, zone: str, theme: str) -> None:
     of = ZoneInfo(zone)
     with st.grid(4, min_column_width=140):
         _metric("Tickets", numbers.total_tickets, matching, of)
-        for status in (Status.OPEN, Status.IN_PROGRESS):
-            _metric(label(status), numbers.status_breakdown[status], narrowed(matching, status=status), of)
+        _metric("Open", numbers.open_tickets, narrowed(matching, status=Status.OPEN), of)
+        in_progress = numbers.status_breakdown[Status.IN_PROGRESS]
+        _metric("In progress", in_progress, narrowed(matching, status=Status.IN_PROGRESS), of)
         with st.container(border=True):
             st.metric("Average per day", f"{numbers.avg_tickets_per_day:,.1f}", help=MEANINGS["Average per day"])
     with st.grid(3, min_column_width=300):
