@@ -1,4 +1,4 @@
-"""The way to PostgreSQL: the engine, read() and write() transactions, and the migrations.
+"""The way to PostgreSQL: the engine, and read() and write() transactions.
 
 Driver errors are translated here and nowhere else. Nothing here knows what a ticket is.
 """
@@ -9,15 +9,11 @@ import math
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2.errors
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -26,9 +22,6 @@ from ticketcore.models import Source
 from ticketcore.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
-
-MIGRATION_LOCK = 7_355_608
-"""The advisory lock under which the desk migrates; any number, the same in every process."""
 
 STATEMENT_TIMEOUT = "30s"
 SILENCE = 35.0
@@ -47,7 +40,7 @@ class Database:
     """One pool of connections to one PostgreSQL. Closed with `close()`."""
 
     def __init__(self, url: str) -> None:
-        self.url = _driver_url(url)
+        self.url = driver_url(url)
         self._engine = sa.create_engine(
             self.url,
             pool_size=10,
@@ -259,63 +252,24 @@ def _translated() -> Iterator[None]:
             log.warning("a query ran over its time and was cut")
             raise DatabaseUnavailable("This took the database too long. Narrow the filter and try again.") from None
         if isinstance(error.orig, _AWAY) or error.connection_invalidated:
-            log.warning("the database is away: %s", _first_line(error))
+            log.warning("the database is away: %s", first_line(error))
             raise DatabaseUnavailable() from None
         raise
 
 
-def wait(url: str, patience: float = 60) -> None:
-    """Returns once the database at `url` answers.
+def driver_url(url: str) -> str:
+    """The address as SQLAlchemy takes it.
 
     Raises:
-        StartUpError: it did not answer within `patience` seconds; says where it was looked for and why.
+        StartUpError: it can be read in two ways.
     """
-    engine = sa.create_engine(_driver_url(url), poolclass=sa.NullPool, connect_args={"connect_timeout": 5})
-    where = engine.url
-    place = f"{where.host or where.query.get('host', 'the local socket')}:{where.port or 5432}/{where.database}"
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            with engine.connect():
-                return
-        except SQLAlchemyError as error:
-            reason = _first_line(error)
-        if time.monotonic() >= deadline:
-            raise StartUpError(f"no database at {place} after {patience:g} s: {reason}")
-        log.warning("waiting for the database at %s: %s", place, reason)
-        time.sleep(min(2.0, max(0.0, deadline - time.monotonic())))
-
-
-def migrate(url: str, revision: str = "head") -> None:
-    """Brings the database at `url` to `revision`; several processes may call it at once.
-
-    Raises:
-        StartUpError: a migration failed; the database is as it was before.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    engine = sa.create_engine(_driver_url(url), poolclass=sa.NullPool)
-    try:
-        with engine.connect() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_lock(MIGRATION_LOCK)))
-            connection.commit()
-            config.attributes["connection"] = connection
-            if revision == "base":
-                command.downgrade(config, revision)
-            else:
-                command.upgrade(config, revision)
-            connection.commit()
-    except (DBAPIError, CommandError) as error:
-        raise StartUpError(f"the database could not be migrated: {_first_line(error)}") from error
-
-
-def _driver_url(url: str) -> str:
     if urlsplit(url).netloc.count("@") > 1:
         raise StartUpError("DATABASE_URL: an @ in the password has to be written as %40")
     scheme, separator, rest = url.partition("://")
     return "postgresql+psycopg2" + separator + rest if scheme in ("postgres", "postgresql") else url
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, in one line; for logs and for whoever starts the desk."""
     text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
     return text.splitlines()[0] if text else type(error).__name__

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from functools import cached_property
 
-from ticketcore import database, feed, settings
+from ticketcore import feed, founding, settings
 from ticketcore.classifier import Classifier
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
@@ -89,8 +89,8 @@ def open_desk(chosen: Settings) -> Desk:
 
 
 def _prepared(url: str) -> Database:
-    database.wait(url)
-    database.migrate(url)
+    founding.wait(url)
+    founding.migrate(url)
     db = Database(url)
     try:
         feed.rebase(db)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from ticketcore import api, database, embedded, settings
+from ticketcore import api, embedded, founding, settings
 from ticketcore.classifier import Classifier
 from ticketcore.database import Database
 from ticketcore.desk import Desk
@@ -34,7 +34,7 @@ def test_a_desk_with_its_database_is_alive_and_ready(client: TestClient, slash: 
 def test_a_desk_without_its_database_lives_but_is_not_ready_and_recovers_by_itself(
     private: list[EmbeddedServer], tmp_path: Path
 ) -> None:
-    database.migrate(private[0].url)
+    founding.migrate(private[0].url)
     chosen = settings.read({})
     desk = Desk(chosen, Database(private[0].url), Classifier(chosen))
     with TestClient(api.build(lambda: desk)) as client:

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import psycopg2
 
 from tests.bench import calls, files, screens
-from ticketcore import database, demo, listing, stats, tickets
+from ticketcore import database, demo, founding, listing, stats, tickets
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.models import NewTicket, Source, TicketChanges
@@ -39,7 +39,7 @@ def desk() -> Iterator[database.Database]:
     """A server of its own, filled."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedServer(Path(folder))
-        database.migrate(server.url)
+        founding.migrate(server.url)
         db = database.Database(server.url)
         try:
             demo.fill(db, TICKETS, seed=1, now=datetime.now(UTC), timezone=ZONE)

@@ -149,7 +149,7 @@ def test_a_ticket_that_leaves_the_filter_while_its_lock_is_waited_for_is_left_al
     from ticketcore import database
 
     put(sql, [{}] * 3)
-    engine = sa.create_engine(database._driver_url(server), poolclass=sa.NullPool)
+    engine = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool)
     with engine.connect() as other, ThreadPoolExecutor(1) as pool:
         other.exec_driver_sql("update tickets set status = 'resolved' where id = 2")
         waiting = pool.submit(update, db, parse(TicketFilter, {"status": ["open"]}), status="closed")

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import put
-from ticketcore import database, embedded, listing, tickets
+from ticketcore import database, embedded, founding, listing, tickets
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
@@ -33,7 +33,7 @@ NOBODY = "postgresql://agent:{}@127.0.0.1:1/desk"
 def writers(server: str, db: Database) -> Iterator[list[sa.Connection]]:
     """Three connections that commit when they are told to."""
     del db  # asked for so that the tables are emptied
-    engine = sa.create_engine(database._driver_url(server), poolclass=sa.NullPool)
+    engine = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool)
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(engine.connect()) for _ in range(3)]
 
@@ -231,7 +231,7 @@ def test_times_are_read_in_utc_whatever_zone_the_server_lives_in(db: Database, s
 
 def refusal(url: str, **options: Any) -> str:
     with pytest.raises(StartUpError) as caught:
-        database.wait(url, **options)
+        founding.wait(url, **options)
     return str(caught.value)
 
 
@@ -252,7 +252,7 @@ def test_the_desk_waits_for_a_minute_at_first(monkeypatch: pytest.MonkeyPatch) -
         assert seconds <= 5, "the desk should not oversleep"
         clock[0] += seconds
 
-    monkeypatch.setattr(database, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    monkeypatch.setattr(founding, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
     assert "60 s" in refusal(NOBODY.format("hunter2"))
     assert 60 <= clock[0] < 66
 
@@ -289,7 +289,7 @@ def private(tmp_path: Path) -> Iterator[list[EmbeddedServer]]:
 
 
 def test_a_stopped_server_is_an_absent_database_until_it_is_back(private: list[EmbeddedServer], tmp_path: Path) -> None:
-    database.migrate(private[0].url)
+    founding.migrate(private[0].url)
     db = Database(private[0].url)
     ticket = tickets.create(db, NEW, source=Source.API)
     private[0].stop()
@@ -331,7 +331,7 @@ def test_a_server_that_falls_silent_is_an_absent_database_until_it_answers(
     """The socket stays open and nothing comes: without a limit of its own the desk would wait for ever."""
     monkeypatch.setattr(database, "PING_SILENCE", 0.5)
     monkeypatch.setattr(database, "SILENCE", 1.0)
-    database.migrate(private[0].url)
+    founding.migrate(private[0].url)
     db = Database(private[0].url)
     ticket = tickets.create(db, NEW, source=Source.API)
     attempts: list[Callable[[], object]] = [
@@ -352,7 +352,7 @@ def test_a_server_that_falls_silent_in_the_middle_is_an_absent_database(
     private: list[EmbeddedServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     monkeypatch.setattr(database, "SILENCE", 1.0)
-    database.migrate(private[0].url)
+    founding.migrate(private[0].url)
     db = Database(private[0].url)
 
     def change(power: contextlib.ExitStack) -> None:
@@ -390,7 +390,7 @@ def test_the_desk_waits_for_a_database_that_is_still_starting_and_says_so(
     late.start()
     began = time.monotonic()
     try:
-        database.wait(private[0].url, patience=30)
+        founding.wait(private[0].url, patience=30)
         assert time.monotonic() - began > 0.9
         assert "waiting for the database" in caplog.text
     finally:

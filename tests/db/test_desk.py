@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ticketcore import database, desk, listing, settings, tickets
+from ticketcore import desk, founding, listing, settings, tickets
 from ticketcore.database import Database
 from ticketcore.errors import StartUpError
 from ticketcore.filters import TicketFilter
@@ -56,7 +56,7 @@ def test_a_desk_that_cannot_start_leaves_no_server_behind(tmp_path: Path, monkey
     def fail(_url: str) -> None:
         raise StartUpError("no")
 
-    monkeypatch.setattr(database, "migrate", fail)
+    monkeypatch.setattr(founding, "migrate", fail)
     with pytest.raises(StartUpError):
         desk.open_desk(settings.read({"DESK_DATA": str(tmp_path / "desk")}))
     assert not is_running(tmp_path / "desk")

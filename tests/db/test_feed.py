@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import empty
 from tests.oracle import put
-from ticketcore import database, feed, tickets
+from ticketcore import database, feed, founding, tickets
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
@@ -31,7 +31,7 @@ Open = Callable[[], sa.Connection]
 @pytest.fixture
 def writer(server: str) -> Iterator[Open]:
     """Raw connections in transactions, which the test commits in the order that it likes."""
-    engine = sa.create_engine(database._driver_url(server), poolclass=sa.NullPool)
+    engine = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool)
     opened: list[sa.Connection] = []
 
     def connect() -> sa.Connection:
@@ -253,7 +253,7 @@ def test_a_role_that_is_no_superuser_can_follow(server: str, sql: sa.Connection)
     sql.exec_driver_sql("create database followed owner follower")
     url = sa.make_url(server).set(database="followed", username="follower").render_as_string(hide_password=False)
     try:
-        database.migrate(url)
+        founding.migrate(url)
         plain = Database(url)
         tickets.create(plain, NEW, source=Source.API)
         assert Follower(plain).catch_up() == [1]

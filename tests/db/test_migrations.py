@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from tests.oracle import CATEGORIES, PRIORITIES, STATUSES
-from ticketcore import database, schema
+from ticketcore import database, founding, schema
 from ticketcore.errors import StartUpError
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def place(server: str, sql: sa.Connection) -> Iterator[str]:
 @pytest.fixture
 def bare(place: str) -> Iterator[sa.Connection]:
     """Raw SQL on the database at `place`; each statement commits by itself."""
-    engine = sa.create_engine(database._driver_url(place), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    engine = sa.create_engine(database.driver_url(place), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         yield connection
 
@@ -72,7 +72,7 @@ def file_a_ticket(connection: sa.Connection) -> int:
 
 def test_an_empty_database_becomes_a_desk(place: str, bare: sa.Connection) -> None:
     assert not any(catalogue(bare).values())
-    database.migrate(place)
+    founding.migrate(place)
     assert file_a_ticket(bare) == 1
     assert catalogue(bare, "enum")["enum"] == {
         "ticket_category": " ".join(CATEGORIES),
@@ -85,21 +85,21 @@ def test_going_back_to_nothing_leaves_nothing_behind_and_the_way_up_is_open_agai
     place: str, bare: sa.Connection
 ) -> None:
     """The extension pg_trgm stays: it may have been there before, and others may use it."""
-    database.migrate(place)
+    founding.migrate(place)
     built = catalogue(bare)
     file_a_ticket(bare)
-    database.migrate(place, "base")
+    founding.migrate(place, "base")
     assert not any(catalogue(bare).values())
     assert bare.exec_driver_sql("select count(*) from alembic_version").scalar() == 0
-    database.migrate(place)
+    founding.migrate(place)
     assert catalogue(bare) == built
     assert file_a_ticket(bare) == 1
 
 
 def test_migrating_again_changes_nothing(place: str, bare: sa.Connection) -> None:
-    database.migrate(place)
+    founding.migrate(place)
     built, ticket = catalogue(bare), file_a_ticket(bare)
-    database.migrate(place)
+    founding.migrate(place)
     assert catalogue(bare) == built
     assert bare.exec_driver_sql("select id from tickets").scalars().all() == [ticket]
 
@@ -120,18 +120,18 @@ def test_a_database_made_from_the_code_is_the_one_that_the_migrations_make(
     bare.exec_driver_sql("create extension pg_trgm")
     schema.metadata.create_all(bare)
     kinds = ("column", "constraint", "index", "enum")
-    migrated = sa.create_engine(database._driver_url(server), poolclass=sa.NullPool)
+    migrated = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool)
     with migrated.connect() as connection:
         assert catalogue(bare, *kinds) == catalogue(connection, *kinds)
 
 
 START = """
 import sys
-from ticketcore import database
+from ticketcore import founding
 print("ready", flush=True)
 sys.stdin.readline()
-database.wait(sys.argv[1], patience=10)
-database.migrate(sys.argv[1])
+founding.wait(sys.argv[1], patience=10)
+founding.migrate(sys.argv[1])
 """
 
 
@@ -156,24 +156,24 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was_and_says_why_in_on
     bare.exec_driver_sql("create table ticket_events (mine text)")
     before = catalogue(bare)
     with pytest.raises(StartUpError, match=r"ticket_events.* already exists") as caught:
-        database.migrate(place)
+        founding.migrate(place)
     assert len(str(caught.value).splitlines()) == 1
     assert catalogue(bare) == before
 
 
 def test_a_database_of_a_newer_desk_is_refused_in_one_line_and_left_alone(place: str, bare: sa.Connection) -> None:
-    database.migrate(place)
+    founding.migrate(place)
     bare.exec_driver_sql("update alembic_version set version_num = '9999'")
     before = catalogue(bare)
     with pytest.raises(StartUpError, match="9999") as caught:
-        database.migrate(place)
+        founding.migrate(place)
     assert len(str(caught.value).splitlines()) == 1
     assert catalogue(bare) == before
 
 
 def test_a_database_that_is_away_is_said_to_be_away_without_its_password() -> None:
     with pytest.raises(StartUpError) as caught:
-        database.migrate("postgresql://agent:hunter2@127.0.0.1:1/desk")
+        founding.migrate("postgresql://agent:hunter2@127.0.0.1:1/desk")
     assert "refused" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
@@ -183,7 +183,7 @@ def test_the_desk_may_be_installed_in_a_folder_with_any_name(
 ) -> None:
     folder = tmp_path / "50% off; it's %(here)s"
     folder.mkdir()
-    (folder / "migrations").symlink_to(Path(database.__file__).parent / "migrations")
-    monkeypatch.setattr(database, "__file__", str(folder / "database.py"))
-    database.migrate(place)
+    (folder / "migrations").symlink_to(Path(founding.__file__).parent / "migrations")
+    monkeypatch.setattr(founding, "__file__", str(folder / "database.py"))
+    founding.migrate(place)
     assert file_a_ticket(bare) == 1
