@@ -207,10 +207,14 @@ def due_at(targets: Mapping[Priority, timedelta]) -> sa.ColumnElement[datetime]:
     """When a ticket is to be resolved; null for a priority without a target."""
     if not targets:
         return sa.cast(sa.null(), tickets.c.created_at.type)
-    hours = sa.case(
-        *((tickets.c.priority == priority, sa.literal(target, sa.Interval)) for priority, target in targets.items())
+    # In seconds alone: to add days means to look them up in the calendar, for every ticket.
+    span = sa.case(
+        *(
+            (tickets.c.priority == priority, sa.func.make_interval(0, 0, 0, 0, 0, 0, target.total_seconds()))
+            for priority, target in targets.items()
+        )
     )
-    return tickets.c.created_at + hours
+    return tickets.c.created_at + span
 
 
 def unsettled_at(moment: datetime) -> sa.ColumnElement[bool]:

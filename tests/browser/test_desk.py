@@ -503,7 +503,7 @@ def test_the_figures_move_by_themselves_when_a_ticket_is_filed(some: None, desk:
 
 def test_the_charts_stand_still_while_nothing_changes(some: None, desk: Desk, open_window: Opening) -> None:
     page = open_window("/stats")
-    expect(page.locator("[data-testid=stVegaLiteChart] svg")).to_have_count(7)
+    expect(page.locator("[data-testid=stVegaLiteChart] svg")).to_have_count(8)
     settle(page)
     page.evaluate(
         """() => {
@@ -518,7 +518,7 @@ def test_the_charts_stand_still_while_nothing_changes(some: None, desk: Desk, op
     while not is_quiet:  # the server's own housekeeping may count as a change
         before = desk.sql("select pg_current_snapshot()::text")
         page.evaluate("window.changes = []")
-        page.wait_for_timeout(8_000)  # the page looks for changes every 3 s
+        page.wait_for_timeout(15_000)  # the page looks for changes every 3 s, and at another version every 10 s
         is_quiet = desk.sql("select pg_current_snapshot()::text") == before
     assert page.evaluate("window.changes") == []
 
@@ -614,7 +614,7 @@ def test_every_page_fits_the_window_follows_the_system_s_theme_and_asks_nothing_
         " 'A description', 'technical', 'low' from generate_series(1, 60) n"
     )
     page = open_window("/stats", viewport={"width": width, "height": 844}, color_scheme=theme)
-    expect(page.locator("[data-testid=stVegaLiteChart] svg")).to_have_count(7)
+    expect(page.locator("[data-testid=stVegaLiteChart] svg")).to_have_count(8)
     number = page.locator("[data-testid=stVegaLiteChart] svg .mark-text.role-mark text").first
     assert is_light(number, "fill") == (theme == "dark")
     for address in (

@@ -17,6 +17,7 @@ from ticketcore.validation import parse
 Nodes = list[dict[str, Any]]
 Plan = Callable[[Callable[[Database], object]], Nodes]
 
+UNSETTLED = "ix_tickets_unsettled"
 NEWEST = "ix_tickets_created_at_id"
 FACETS = "ix_tickets_category_priority_status_created_at_id"
 CHANGES = "ix_tickets_changed_in_id"
@@ -179,20 +180,21 @@ def test_a_count_by_facets_reads_the_facet_index_and_not_the_table(plan: Plan, f
     ]
 
 
-def test_a_count_of_a_range_reads_the_index_of_creation_times_and_not_the_table(plan: Plan) -> None:
+def test_a_count_of_a_range_reads_an_index_with_creation_times_and_not_the_table(plan: Plan) -> None:
+    """PostgreSQL 18 can skip through the facets, whose index is the smaller one."""
     nodes = plan(lambda db: listing.count(db, condition(created_from="2026-05-01T00:00:00Z")))
-    assert [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node] == [
-        ("Index Only Scan", NEWEST)
-    ]
+    ((kind, index),) = [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node]
+    assert kind == "Index Only Scan"
+    assert index in {NEWEST, FACETS}
 
 
 @pytest.mark.parametrize("facets", [{}, {"category": ["billing"]}, {"status": ["open"]}], ids=str)
 def test_the_figures_read_the_facet_index_and_not_the_table(plan: Plan, facets: dict[str, Any]) -> None:
     when = {"timezone": ZoneInfo("UTC"), "now": datetime(2027, 1, 1, tzinfo=UTC)}
     nodes = plan(lambda db: stats.overview(db, condition(**facets), **when))
-    assert [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node] == [
-        ("Index Only Scan", FACETS)
-    ]
+    ((kind, index),) = [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node]
+    assert kind == "Index Only Scan"
+    assert index in ({FACETS, UNSETTLED} if facets == {"status": ["open"]} else {FACETS})
 
 
 @pytest.mark.parametrize("facets", [{}, {"category": ["billing"], "status": ["open"]}], ids=str)
