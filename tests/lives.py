@@ -59,14 +59,18 @@ def lives(number: int) -> list[Told]:
     found = []
     for ticket in range(1, number + 1):
         at = datetime(2026, 8, 20, 22, tzinfo=UTC) + chance.randrange(24 * 89) * HOUR
-        model = (chance.choice(CATEGORIES), chance.choice(PRIORITIES), chance.choice(["small-model", "default"]))
+        model = (
+            chance.choice(CATEGORIES),
+            chance.choice(PRIORITIES),
+            chance.choice(["small-model/2 & more", "default"]),
+        )
         suggestion = model if chance.random() < 0.8 else (None, None, None)
         one = Told(
             ticket,
             chance.choice(CATEGORIES),
             chance.choice(PRIORITIES),
             at,
-            chance.choice([None, "Ann", "Ben"]),
+            chance.choice([None, "Ann", 'Zoë & Söhne +50 % #1="😀"']),
             suggestion,
         )
         status = chance.choices(STATUSES, (30, 1, 1, 1))[0]

@@ -52,7 +52,7 @@ def _hours(text: str) -> str:
 
 def written_hours(hours: Mapping[Priority, float]) -> str:
     """`critical=4,high=24`."""
-    return ",".join(f"{priority}={one:g}" for priority, one in hours.items())
+    return ",".join(f"{priority}={one:.15g}" for priority, one in hours.items())
 
 
 class Behind(BaseModel):
