@@ -125,6 +125,27 @@ def test_a_database_made_from_the_code_is_the_one_that_the_migrations_make(
         assert catalogue(bare, *kinds) == catalogue(connection, *kinds)
 
 
+def test_a_desk_with_a_past_learns_from_its_history_what_the_newer_one_keeps(place: str, bare: sa.Connection) -> None:
+    founding.migrate(place, "0003")
+    for source, statuses in (("dashboard", ("resolved", "closed", "open", "resolved")), ("sql", ("closed", "open"))):
+        ticket = file_a_ticket(bare)
+        bare.exec_driver_sql(f"select set_config('desk.source', '{source}', false)")
+        for status in statuses:
+            bare.exec_driver_sql(f"update tickets set status = '{status}' where id = {ticket}")
+    before = bare.exec_driver_sql("select id, version, updated_at, resolved_at from tickets order by id").all()
+    founding.migrate(place)
+    assert bare.exec_driver_sql("select id, version, updated_at, resolved_at from tickets order by id").all() == before
+    steps = bare.exec_driver_sql(
+        "select ticket_id, new_value, at, settled_at from ticket_events where kind = 'changed' order by id"
+    ).all()
+    resolved, _, reopened, _, closed, opened = steps
+    responses = bare.exec_driver_sql("select first_response_at from tickets order by id").scalars().all()
+    assert responses == [resolved.at, None]
+    assert {step.at: step.settled_at for step in steps if step.settled_at} == {
+        reopened.at: resolved.at, opened.at: closed.at,
+    }  # fmt: skip
+
+
 START = """
 import sys
 from ticketcore import founding
