@@ -31,10 +31,17 @@ class Filing:
 
         Raises, as the future's exception:
             DatabaseUnavailable: the database is away.
+
+        Raises at once:
+            DatabaseUnavailable: the desk is closing; the ticket is not stored.
         """
         filed = Future[Ticket]()
         self._waiting.put((new, filed))
-        self._writer.submit(self._store)  # finds nothing to do if an earlier call took this ticket along
+        try:
+            self._writer.submit(self._store)  # finds nothing to do if an earlier call took this ticket along
+        except RuntimeError:  # closing: unless the last call took it along, nobody will
+            if filed.cancel():
+                raise DatabaseUnavailable("The desk is closing. Try again in a moment.") from None
         return filed
 
     def _store(self) -> None:

@@ -204,8 +204,8 @@ def arrivals(db: Database, matching: TicketFilter, period: Period) -> list[list[
     return [[numbers.get((day, at), 0) for at in range(24)] for day in range(1, 8)]
 
 
-def work(db: Database, matching: TicketFilter, period: Period, *, limit: int = 50) -> list[Work]:
-    """What each assignee has and got done, the busiest first, at most `limit` of them."""
+def work(db: Database, matching: TicketFilter, period: Period, *, limit: int | None = 50) -> list[Work]:
+    """What each assignee has and got done, the busiest first, at most `limit` of them; None for all."""
     has = (
         sa.select(_t.assignee, sa.func.count().label("unsettled"))
         .where(_t.assignee.is_not(None), _t.status.in_(UNSETTLED), *matching.behind_figure().where())

@@ -69,7 +69,8 @@ def review(
                 pool.submit(reports.first_response, db, matching, span),
                 pool.submit(reports.promises, db, matching, span, targets),
                 pool.submit(reports.suggestions, db, matching, span, starts if span is period else ()),
-                pool.submit(reports.work, db, matching, span),
+                # Of the period before, everybody's: whoever is busy now need not have been then.
+                pool.submit(reports.work, db, matching, span, limit=50 if span is period else None),
             )
             for span in (period, earlier)
         ]

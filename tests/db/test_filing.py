@@ -93,3 +93,25 @@ def test_closing_stores_what_still_waits(db: Database, sql: sa.Connection) -> No
     filing.close()
     assert all(future.done() for future in waiting)
     assert len(stored(sql)) == 10
+
+
+def test_what_is_refused_while_closing_is_not_stored_and_what_is_taken_is(db: Database, sql: sa.Connection) -> None:
+    filing = Filing(db)
+    taken, refused = [], []
+
+    def keep_filing(worker: int) -> None:
+        for number in range(300):
+            try:
+                taken.append(filing.file(new(1_000 * worker + number)))
+            except DatabaseUnavailable:
+                refused.append(number)
+
+    workers = [threading.Thread(target=keep_filing, args=(worker,)) for worker in range(4)]
+    for worker in workers:
+        worker.start()
+    filing.close()
+    for worker in workers:
+        worker.join()
+    assert len(taken) + len(refused) == 1_200
+    filed = [future.result(10).id for future in taken]
+    assert sorted(row.id for row in stored(sql)) == sorted(filed)

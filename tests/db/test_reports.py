@@ -196,3 +196,21 @@ def test_a_review_holds_the_figures_of_the_period_and_of_the_one_before(
         assert figures.suggestions.total() == reports.suggestions(desk, where, span).total()
     assert len(found.now.resolution) == 9
     assert found.ageing == reports.ageing(desk, where, date(2026, 11, 18), BERLIN)
+
+
+def test_the_work_before_is_that_of_the_same_people_however_many_others_there_were(
+    db: Database, sql: sa.Connection
+) -> None:
+    """Sixty others did more in the period before than the one who does most now."""
+    sql.exec_driver_sql("set session_replication_role = replica")
+    insert = sa.text("""
+        insert into tickets (title, description, category, priority, status, created_at, resolved_at, assignee)
+        select 'A', 'B', 'billing', 'low', 'closed', :at, :at, :assignee from generate_series(1, :number)""")
+    period = PERIODS[0]
+    now, before = period.start + HOUR, period.before().start + HOUR
+    sql.execute(insert, [{"at": before, "assignee": f"No {number}", "number": 2} for number in range(60)])
+    sql.execute(insert, [{"at": before, "assignee": "Zed", "number": 1}, {"at": now, "assignee": "Zed", "number": 9}])
+    sql.exec_driver_sql("set session_replication_role = origin")
+    found = review(db, TicketFilter(), period, Unit.DAY, TARGETS)
+    assert [(work.assignee, work.resolved) for work in found.now.work] == [("Zed", 9)]
+    assert {work.assignee: work.resolved for work in found.before.work}["Zed"] == 1

@@ -1,7 +1,7 @@
 """Whoever changes a ticket, and however: its version, its times and its history are true."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -90,6 +90,26 @@ def test_a_first_response_cannot_be_made_up_or_taken_away(db: Database, sql: sa.
     for made_up in ("null", "'1999-01-01Z'"):
         sql.exec_driver_sql(f"update tickets set first_response_at = {made_up}, title = title || '!'")
         assert facts(sql, ticket).first_response_at == responded.first_response_at
+
+
+@pytest.mark.parametrize("later", ["a note", "a change of status"])
+def test_the_first_response_is_the_earliest_whichever_is_written_first(
+    db: Database, sql: sa.Connection, later: str
+) -> None:
+    """A note has its time before it waits for whoever holds the ticket; it is written when that is done."""
+    ticket = file(sql)
+    note = sa.text("""
+        insert into ticket_events (ticket_id, at, source, kind, field, new_value)
+        values (:id, clock_timestamp() + :ahead, 'dashboard', 'noted', 'note', 'Called back.')""")
+    if later == "a note":
+        sql.execute(note, {"id": ticket, "ahead": timedelta(hours=1)})
+    else:
+        with db.write(Source.DASHBOARD) as connection:
+            connection.exec_driver_sql("update tickets set status = 'in_progress'")
+    sql.execute(note, {"id": ticket, "ahead": timedelta(hours=-1)})
+    sql.execute(note, {"id": ticket, "ahead": timedelta(hours=2)})
+    earliest = sql.exec_driver_sql("select min(at) from ticket_events where kind <> 'created'").scalar()
+    assert facts(sql, ticket).first_response_at == earliest
 
 
 def test_a_change_in_psql_moves_version_and_time_and_is_recorded_under_the_users_name(sql: sa.Connection) -> None:

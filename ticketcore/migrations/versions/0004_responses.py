@@ -143,9 +143,11 @@ begin
 end
 $$;
 
+-- A note has its time before it waits for whoever holds the ticket, so it may be the earlier one all the same.
 create function ticket_events_tell_response() returns trigger language plpgsql as $$
 begin
-    update tickets set first_response_at = new.at where id = new.ticket_id and first_response_at is null;
+    update tickets set first_response_at = new.at
+    where id = new.ticket_id and (first_response_at is null or first_response_at > new.at);
     return null;
 end
 $$;
