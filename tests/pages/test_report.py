@@ -126,6 +126,8 @@ def test_a_period_that_has_not_begun_is_said_to_be_empty(some: None) -> None:
     later = (datetime.now(ZoneInfo(ZONE)).date() + timedelta(days=400)).isoformat()
     at = visit("stats.py", **{"from": later, "to": later})
     assert shows(at, "This period has not begun.")
+    assert not at.get("download_button")  # there would be nothing in the file
+    assert visit("stats.py").get("download_button")
 
 
 def test_an_agent_s_work_is_a_row(some: None, sql: Sql) -> None:
