@@ -4,7 +4,7 @@ The definitions are those of the figures (`flow`, `reports`), so a list that is 
 the figure says. Intervals are start ≤ t < end. Nothing depends on settings: targets and time zone are conditions too.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -53,6 +53,15 @@ def _hours(text: str) -> str:
 def written_hours(hours: Mapping[Priority, float]) -> str:
     """`critical=4,high=24`."""
     return ",".join(f"{priority}={one:.15g}" for priority, one in hours.items())
+
+
+def runs_forward(end: datetime | None, others: ValidationInfo) -> datetime | None:
+    """The end of a range, `…_to`, if it comes after the beginning, `…_from`, which has to be the earlier field."""
+    begin_name = str(others.field_name).replace("_to", "_from")
+    begin = others.data.get(begin_name)
+    if begin and end and begin >= end:
+        raise ValueError(f"must be after {begin_name}")
+    return end
 
 
 class Behind(BaseModel):
@@ -109,14 +118,7 @@ class Behind(BaseModel):
         None, description="Whether its priority is the one that was suggested", examples=[False]
     )
 
-    @field_validator("resolved_to", "due_to")
-    @classmethod
-    def _range_runs_forward(cls, end: datetime | None, others: ValidationInfo) -> datetime | None:
-        begin_name = str(others.field_name).replace("_to", "_from")
-        begin = others.data.get(begin_name)
-        if begin and end and begin >= end:
-            raise ValueError(f"must be after {begin_name}")
-        return end
+    _ranges_run_forward = field_validator("resolved_to", "due_to")(runs_forward)
 
     @field_validator("due_from", "due_to", "target_met")
     @classmethod
@@ -135,7 +137,11 @@ class Behind(BaseModel):
 
     def behind_params(self) -> Iterator[tuple[str, str]]:
         """The conditions as URL parameters."""
-        for name in Behind.model_fields:
+        yield from self.written(Behind.model_fields)
+
+    def written(self, fields: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """These fields as URL parameters, several values of one as several parameters."""
+        for name in fields:
             value = getattr(self, name)
             for one in value if isinstance(value, tuple) else () if value is None else (value,):
                 yield name, _written(one)

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from ticketcore.behind import Behind, Moment, Several, none_if_blank
+from ticketcore.behind import Behind, Moment, Several, none_if_blank, runs_forward
 from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets
 from ticketcore.validation import SEARCH_LENGTH, Person, storable
@@ -62,13 +62,7 @@ class TicketFilter(Behind):
         examples=["2026-06-01T00:00:00+02:00"],
     )
 
-    @field_validator("created_to")
-    @classmethod
-    def _creation_runs_forward(cls, end: datetime | None, others: ValidationInfo) -> datetime | None:
-        begin = others.data.get("created_from")
-        if begin and end and begin >= end:
-            raise ValueError("must be after created_from")
-        return end
+    _creation_runs_forward = field_validator("created_to")(runs_forward)
 
     def where(self) -> list[sa.ColumnElement[bool]]:
         """The SQL conditions on `tickets`, all of which must hold."""
@@ -124,14 +118,8 @@ class TicketFilter(Behind):
 
     def params(self) -> list[tuple[str, str]]:
         """The filter as URL parameters, several values of a field as several parameters."""
-        pairs = [(name, value.value) for name in ("category", "priority", "status") for value in getattr(self, name)]
-        pairs += [("assignee", name) for name in self.assignee]
-        if self.search:
-            pairs.append(("search", self.search))
-        for name in ("created_from", "created_to"):
-            if moment := getattr(self, name):
-                pairs.append((name, moment.isoformat().replace("+00:00", "Z")))
-        return pairs + list(self.behind_params())
+        own = ("category", "priority", "status", "assignee", "search", "created_from", "created_to")
+        return [*self.written(own), *self.behind_params()]
 
     def describe(self, timezone: ZoneInfo) -> str:
         """The filter in words, times in `timezone`: "open critical billing tickets containing “refund”"."""

@@ -100,7 +100,7 @@ def test_the_list_behind_every_mark_has_as_many_tickets_as_the_mark_says(
     filled: database.Database, period: Period, matching: dict[str, Any]
 ) -> None:
     where = parse(TicketFilter, matching)
-    shown = Shown(review(filled, where, period, Unit.WEEK, TARGETS), where, period, Unit.WEEK, TARGETS)
+    shown = Shown(review(filled, where, period, Unit.WEEK, TARGETS), where, period, TARGETS)
     followed = 0
     for name in FRAMES:
         for number, link in marks(getattr(shown, name)()):
@@ -113,7 +113,7 @@ def test_the_list_behind_every_mark_has_as_many_tickets_as_the_mark_says(
 
 def test_the_workbook_holds_the_numbers_of_the_page_and_no_links(filled: database.Database) -> None:
     period = PERIODS["long over"]
-    shown = Shown(review(filled, TicketFilter(), period, Unit.DAY, TARGETS), TicketFilter(), period, Unit.DAY, TARGETS)
+    shown = Shown(review(filled, TicketFilter(), period, Unit.DAY, TARGETS), TicketFilter(), period, TARGETS)
     found = sheets(shown)
     assert found["Created and resolved"]["number"].tolist() == shown.flow()["number"].tolist()
     assert not [column for frame in found.values() for column in frame if "link" in str(column)]

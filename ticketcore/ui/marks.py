@@ -15,7 +15,7 @@ from ticketcore import reports
 from ticketcore.behind import WEEKDAYS
 from ticketcore.filters import TicketFilter
 from ticketcore.models import UNSETTLED, Category, Priority
-from ticketcore.period import Bucket, Period, Unit, midnight
+from ticketcore.period import Bucket, Period, midnight
 from ticketcore.reports import Spread, Suggested, created_in, due_in, resolved_in
 from ticketcore.review import Review
 from ticketcore.ui import links
@@ -32,7 +32,6 @@ class Shown:
     review: Review
     matching: TicketFilter
     period: Period
-    unit: Unit
     targets: dict[Priority, timedelta]
 
     def link(self, behind: TicketFilter, number: int) -> str | None:
@@ -146,7 +145,7 @@ class Shown:
         rows = []
         before = _by(self.review.before.suggestions, lambda cell: cell.source)
         for source, cells in _by(self.review.now.suggestions, lambda cell: cell.source).items():
-            behind = self._suggested(suggestion_source=(source,))
+            behind = created_in(self.matching, self.period, suggestion_source=(source,))
             earlier = _kept(before.get(source, Counter()))
             shares = {
                 f"{what}_before": share(earlier[f"{what}_kept"], earlier["number"]) for what in ("category", "priority")
@@ -166,9 +165,9 @@ class Shown:
             found = _kept(cells)
             leading = self._kept_links(behind, found)
             for what in ("category", "priority"):
-                kept = found[f"{what}_kept"]
-                row = (label(what), kept, found["number"], 100 * kept / found["number"], leading[f"{what}_kept_link"])
-                rows.append((bucket.first, bucket.is_whole and found["number"] >= FEW, source, *row))
+                part, whole = found[f"{what}_kept"], found["number"]
+                row = (label(what), part, whole, share(part, whole), leading[f"{what}_kept_link"])
+                rows.append((bucket.first, bucket.is_whole and whole >= FEW, source, *row))
         return _dated(rows, "whole", "source", "what", "kept", "number", "share", "link")
 
     def confusion(self) -> pd.DataFrame:
@@ -177,12 +176,9 @@ class Shown:
         for (suggested, became), cells in _by(
             self.review.now.suggestions, lambda cell: (cell.suggested, cell.category)
         ).items():
-            behind = narrowed(self._suggested(suggested_category=(suggested,)), category=became)
+            behind = narrowed(created_in(self.matching, self.period, suggested_category=(suggested,)), category=became)
             rows.append((label(suggested), label(became), cells.total(), self.link(behind, cells.total())))
         return pd.DataFrame(rows, columns=["suggested", "became", "number", "link"])
-
-    def _suggested(self, **conditions: Any) -> TicketFilter:
-        return created_in(self.matching, self.period, **conditions)
 
     def _kept_links(self, behind: TicketFilter, numbers: dict[str, int]) -> dict[str, str | None]:
         found = {name: behind.model_copy(update={name: True}) for name in ("category_kept", "priority_kept")}

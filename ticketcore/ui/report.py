@@ -31,7 +31,7 @@ def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) 
     period = Period(first, last, running.settings.timezone, datetime.now(UTC))
     if not period.buckets(unit):
         return None
-    return Shown(review(running.db, matching, period, unit, targets), matching, period, unit, targets)
+    return Shown(review(running.db, matching, period, unit, targets), matching, period, targets)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
