@@ -9,7 +9,8 @@ import math
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import psycopg2.errors
@@ -34,6 +35,12 @@ FRESH = 0.1
 """Seconds after its last use in which a connection is taken to be alive: under load nobody waits for a ping."""
 
 _AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.ReadOnlySqlTransaction)
+
+
+class Readable(Protocol):
+    """What can be asked: the desk as it is, or as it was at one moment."""
+
+    def read(self) -> contextlib.AbstractContextManager[sa.Connection]: ...
 
 
 class Database:
@@ -118,8 +125,10 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def view(self) -> Iterator[sa.Connection]:
+    def view(self, snapshot: str | None = None) -> Iterator[sa.Connection]:
         """A connection for queries that all see what was committed when the first of them began.
+
+        Or what a snapshot sees that another transaction exported and still holds.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached, or a query ran over its time.
@@ -127,9 +136,21 @@ class Database:
         with _translated(), self._engine.connect() as connection:
             connection.execute(sa.text("begin isolation level repeatable read read only"))
             try:
+                if snapshot:
+                    connection.exec_driver_sql(f"set transaction snapshot '{snapshot}'; {_ALONE}")
                 yield connection
             finally:
                 _roll_back(connection)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[Readable]:
+        """The desk as it is when the block begins: all that is read from it, on whatever thread, sees that moment.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        with self.view() as connection:
+            yield _Frozen(self, str(connection.scalar(sa.select(sa.func.pg_export_snapshot()))))
 
     @contextlib.contextmanager
     def write(self, source: Source, actor: str | None = None, *, unlimited: bool = False) -> Iterator[sa.Connection]:
@@ -224,6 +245,18 @@ class Database:
         self._engine.dispose()
         self._watchdog.close()
 
+
+@dataclass(frozen=True)
+class _Frozen:
+    db: Database
+    snapshot: str
+
+    def read(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        return self.db.view(self.snapshot)
+
+
+_ALONE = "set local max_parallel_workers_per_gather = 0"
+"""For queries that run side by side, each of which keeps a processor busy already."""
 
 _SIGN = "select set_config('desk.source', %(desk_source)s, true), set_config('desk.actor', %(desk_actor)s, true)"
 

@@ -46,7 +46,7 @@ SUPERUSER = "postgres"
 SYSTEM_USER = "ticketdesk"
 """Who owns the server when the desk runs as root: PostgreSQL refuses to."""
 
-OPTIONS = {"max_connections": "200", "shared_buffers": "256MB", "random_page_cost": "1.1", "jit": "off"}
+OPTIONS = {"max_connections": "200", "shared_buffers": "1GB", "random_page_cost": "1.1", "jit": "off"}
 LOG = "server.log"
 SOCKET_PATH_LIMIT = 90
 """Bytes that a socket's folder may have: Linux allows 108 for the whole path."""

@@ -2,19 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
-
-from ticketcore.database import Database
-from ticketcore.filters import TicketFilter
-from ticketcore.models import UNSETTLED
+from ticketcore.gathering import Gathered, counted
 from ticketcore.period import Bucket
-from ticketcore.schema import IS_REOPENING, ticket_events, tickets
-
-_t, _e = tickets.c, ticket_events.c
 
 
 @dataclass(frozen=True)
@@ -33,40 +23,18 @@ class Flow:
     """At the beginning of the first bucket."""
 
 
-def flow(db: Database, matching: TicketFilter, buckets: Sequence[Bucket]) -> Flow:
-    """What came, what went, and what was there, bucket by bucket; there has to be one.
+def flow(gathered: Gathered, buckets: Sequence[Bucket]) -> Flow:
+    """What came, what went, and what was there, bucket by bucket; there has to be one, and what happened since it.
 
-    The backlog is counted back from now, so that only what happened since the first bucket is read: creations, last
-    settlings, and reopenings, each of which took an earlier settling back.
+    The backlog is counted back from now, so that only what happened since the first bucket is looked at: creations,
+    last settlings, and reopenings, each of which took an earlier settling back.
     """
     bounds = [*(bucket.start for bucket in buckets), buckets[-1].end]
-    whenever = matching.behind_figure().where()
-    unsettled = sa.select(sa.func.count()).select_from(tickets).where(_t.status.in_(UNSETTLED), *whenever)
-    with db.view() as connection:
-        created, resolved = (
-            _counted(connection, column, bounds, tickets, whenever) for column in (_t.created_at, _t.resolved_at)
-        )
-        events = ticket_events.join(tickets, _t.id == _e.ticket_id) if whenever else ticket_events
-        reopened, taken_back = (
-            _counted(connection, column, bounds, events, [IS_REOPENING, *whenever]) for column in (_e.at, _e.settled_at)
-        )
-        now = connection.scalar(unsettled) or 0
-    backlog = [now]
+    created = counted((cell["created_at"] for cell in gathered.created), bounds).tolist()
+    resolved = counted((cell["resolved_at"] for cell in gathered.resolved), bounds).tolist()
+    reopened, taken_back = (counted([gathered.reopened[name]], bounds).tolist() for name in ("at", "settled_at"))
+    backlog = [sum(len(cell["created_at"]) for cell in gathered.unsettled)]
     for came, went, again, undone in reversed(list(zip(created, resolved, reopened, taken_back, strict=True))):
         backlog.append(backlog[-1] - (came - went + again - undone))
     before, *ends = reversed(backlog[1:])
     return Flow(list(buckets), created[:-1], resolved[:-1], ends, before)
-
-
-def _counted(
-    connection: sa.Connection,
-    column: sa.Column[Any],
-    bounds: Sequence[datetime],
-    source: sa.FromClause,
-    conditions: Sequence[sa.ColumnElement[bool] | sa.TextClause],
-) -> list[int]:
-    """How many rows have their time between each bound and the next, and after the last."""
-    place = sa.func.width_bucket(column, sa.literal(list(bounds), ARRAY(sa.DateTime(timezone=True)))).label("place")
-    counted = sa.select(place, sa.func.count()).select_from(source).where(column >= bounds[0], *conditions)
-    numbers: dict[int, int] = dict(connection.execute(counted.group_by("place")).all())
-    return [numbers.get(index, 0) for index in range(1, len(bounds) + 1)]

@@ -1,22 +1,18 @@
-"""Everything about a period and the equally long one before, at once: the figures of `flow` and `reports`.
-
-They are read side by side on several connections, because each is a query that keeps one processor busy.
-"""
+"""Everything about a period and the equally long one before, at once: the figures of `flow` and `reports`."""
 
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ticketcore import flow, reports
+from ticketcore import reports
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
+from ticketcore.flow import Flow, flow
+from ticketcore.gathering import Gathered, gathered
 from ticketcore.models import Category, Priority
 from ticketcore.period import Bucket, Period, Unit
 from ticketcore.reports import Promise, Spread, Work
-
-AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Figures:
 class Review:
     """The figures of a period, of the one before, and of now."""
 
-    flow: flow.Flow
+    flow: Flow
     now: Figures
     before: Figures
     arrivals: list[list[int]]
@@ -54,38 +50,54 @@ def review(
         DatabaseUnavailable: the database is away, or a query ran over its time.
     """
     earlier, now = period.before(), period.now
-    # One walk through time: the period before, what lies between the two, and the period's own buckets.
+    longest = max(targets.values(), default=timedelta())
+    with gathered(db, matching, earlier.start, margin=longest) as found:
+        # First what is counted from readings that are over soon.
+        ageing = reports.ageing(found, now.astimezone(period.timezone).date(), period.timezone)
+        resolution, resolution_before = (reports.resolution(found, span) for span in (period, earlier))
+        work = reports.work(found, period)
+        # Everybody's: whoever is busy now need not have been then.
+        work_before = reports.work(found, earlier, limit=None)
+        own, (created_before, resolved_before) = _flow(found, period, unit)
+        starts = [bucket.start for bucket in own.buckets]
+        return Review(
+            own,
+            Figures(
+                sum(own.created),
+                sum(own.resolved),
+                resolution,
+                reports.first_response(found, period),
+                reports.promises(found, period, targets),
+                reports.suggestions(found, period, starts),
+                work,
+            ),
+            Figures(
+                created_before,
+                resolved_before,
+                resolution_before,
+                reports.first_response(found, earlier),
+                reports.promises(found, earlier, targets),
+                reports.suggestions(found, earlier),
+                work_before,
+            ),
+            reports.arrivals(found, period),
+            ageing,
+            reports.next_due(db, matching, targets, now=now),
+        )
+
+
+def _flow(found: Gathered, period: Period, unit: Unit) -> tuple[Flow, tuple[int, int]]:
+    """The flow of the period, and how many were created and resolved in the one before.
+
+    One walk through time: the period before, what lies between the two, and the period's own buckets.
+    """
+    earlier = period.before()
     gap = [
         Bucket(earlier.first, earlier.start, earlier.end, is_whole=False),
         Bucket(earlier.last, earlier.end, period.start, is_whole=False),
     ]
-    buckets = period.buckets(unit)
-    starts = [bucket.start for bucket in buckets]
-    with ThreadPoolExecutor(AT_ONCE, "review") as pool:
-        flowed = pool.submit(flow.flow, db, matching, [*gap, *buckets])
-        spans = [
-            (
-                pool.submit(reports.resolution, db, matching, span),
-                pool.submit(reports.first_response, db, matching, span),
-                pool.submit(reports.promises, db, matching, span, targets),
-                pool.submit(reports.suggestions, db, matching, span, starts if span is period else ()),
-                # Of the period before, everybody's: whoever is busy now need not have been then.
-                pool.submit(reports.work, db, matching, span, limit=50 if span is period else None),
-            )
-            for span in (period, earlier)
-        ]
-        arrivals = pool.submit(reports.arrivals, db, matching, period)
-        ageing = pool.submit(reports.ageing, db, matching, now.astimezone(period.timezone).date(), period.timezone)
-        due = pool.submit(reports.next_due, db, matching, targets, now=now)
-        whole = flowed.result()
-        own = flow.Flow(
-            whole.buckets[2:], whole.created[2:], whole.resolved[2:], whole.backlog[2:], backlog_before=whole.backlog[1]
-        )
-        current, before = (
-            Figures(created, resolved, one.result(), two.result(), three.result(), four.result(), five.result())
-            for created, resolved, (one, two, three, four, five) in (
-                (sum(own.created), sum(own.resolved), spans[0]),
-                (whole.created[0], whole.resolved[0], spans[1]),
-            )
-        )
-        return Review(own, current, before, arrivals.result(), ageing.result(), due.result())
+    whole = flow(found, [*gap, *period.buckets(unit)])
+    own = Flow(
+        whole.buckets[2:], whole.created[2:], whole.resolved[2:], whole.backlog[2:], backlog_before=whole.backlog[1]
+    )
+    return own, (whole.created[0], whole.resolved[0])

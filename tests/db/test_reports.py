@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,9 +13,11 @@ import sqlalchemy as sa
 
 from tests.lives import HOUR, NOW, Told, lives, store
 from tests.oracle import CATEGORIES, PRIORITIES
-from ticketcore import flow, reports
+from ticketcore import reports
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
+from ticketcore.flow import flow
+from ticketcore.gathering import Gathered, gathered
 from ticketcore.period import Period, Unit
 from ticketcore.review import review
 from ticketcore.validation import parse
@@ -74,7 +77,8 @@ def test_the_flow_and_the_backlog_are_those_of_the_replayed_history(
 ) -> None:
     where, expected = chosen
     buckets = period.buckets(unit)
-    found = flow.flow(desk, where, buckets)
+    with since(desk, where, period) as happened:
+        found = flow(happened, buckets)
     assert found.buckets == buckets
     for place, bucket in enumerate(buckets):
         assert found.created[place] == sum(bucket.start <= one.created_at < bucket.end for one in expected)
@@ -91,11 +95,11 @@ def test_times_to_resolution_and_response_are_those_of_the_replayed_history(
 ) -> None:
     where, expected = chosen
     done = [one for one in expected if one.resolved_at and period.start <= one.resolved_at < period.end]
-    resolution = reports.resolution(desk, where, period)
+    with since(desk, where, period) as happened:
+        resolution, responses = reports.resolution(happened, period), reports.first_response(happened, period)
     assert set(resolution) == {None, *PRIORITIES, *CATEGORIES}
     assert resolution[None] == spread([took(one) for one in done])
     came = [one for one in expected if period.start <= one.created_at < period.end and one.first_response]
-    responses = reports.first_response(desk, where, period)
     waits = {one.id: (one.first_response - one.created_at) / HOUR for one in came if one.first_response}
     assert responses[None] == spread(list(waits.values()))
     for priority in PRIORITIES:
@@ -106,13 +110,18 @@ def test_times_to_resolution_and_response_are_those_of_the_replayed_history(
         assert resolution[category] == spread([took(one) for one in done if one.category == category])
 
 
+def since(desk: Database, where: TicketFilter, period: Period) -> AbstractContextManager[Gathered]:
+    return gathered(desk, where, period.start, margin=168 * HOUR)
+
+
 TARGETS = dict(zip(PRIORITIES, (168 * HOUR, 72 * HOUR, 24 * HOUR, 4 * HOUR), strict=True))
 
 
 @pytest.mark.parametrize("period", PERIODS, ids=["a month", "all", "three days"])
 def test_targets_count_whoever_was_due(desk: Database, chosen: tuple[TicketFilter, list[Told]], period: Period) -> None:
     where, expected = chosen
-    found = reports.promises(desk, where, period, TARGETS)
+    with since(desk, where, period) as happened:
+        found = reports.promises(happened, period, TARGETS)
     for priority, target in TARGETS.items():
         due = [
             one for one in expected
@@ -143,7 +152,8 @@ def test_ages_of_what_is_open_are_grouped_by_days(desk: Database, chosen: tuple[
         for one in expected
         if not one.resolved_at
     )
-    found = reports.ageing(desk, where, today, BERLIN)
+    with since(desk, where, PERIODS[0]) as happened:
+        found = reports.ageing(happened, today, BERLIN)
     assert len(found) == 24
     assert {place: number for place, number in found.items() if number} == numbers
 
@@ -157,25 +167,31 @@ def test_arrivals_work_and_suggestions_are_counted(
     local = Counter(
         (one.created_at.astimezone(BERLIN).weekday(), one.created_at.astimezone(BERLIN).hour) for one in came
     )
-    assert reports.arrivals(desk, where, period) == [[local[day, hour] for hour in range(24)] for day in range(7)]
+    starts = [bucket.start for bucket in period.buckets(Unit.WEEK)]
+    with since(desk, where, period) as happened:
+        arrivals, working = reports.arrivals(happened, period), reports.work(happened, period)
+        suggestions, all_in_one = (reports.suggestions(happened, period, bounds) for bounds in (starts, ()))
+    assert arrivals == [[local[day, hour] for hour in range(24)] for day in range(7)]
 
     done = [one for one in expected if one.resolved_at and period.start <= one.resolved_at < period.end]
-    for work in (found := reports.work(desk, where, period)):
+    for work in working:
         hours = [took(one) for one in done if one.assignee == work.assignee]
         assert (work.resolved, work.p50) == (len(hours), spread(hours).p50)
         assert work.unsettled == sum(one.assignee == work.assignee and not one.resolved_at for one in expected)
     busy = {one.assignee for one in expected if one.assignee and (not one.resolved_at or one in done)}
-    assert {work.assignee for work in found} == busy
+    assert {work.assignee for work in working} == busy
+    assert [(one.unsettled, one.resolved) for one in working] == sorted(
+        ((one.unsettled, one.resolved) for one in working), reverse=True
+    )
 
-    starts = [bucket.start for bucket in period.buckets(Unit.WEEK)]
     cells = Counter(
         (sum(start <= one.created_at for start in starts) - 1, one.suggestion[2], one.suggestion[0], one.category,
          one.suggestion[1] == one.priority)
         for one in came
         if one.suggestion[2]
     )  # fmt: skip
-    assert reports.suggestions(desk, where, period, starts) == cells
-    assert reports.suggestions(desk, where, period).total() == cells.total()
+    assert suggestions == cells
+    assert all_in_one.total() == cells.total()
 
 
 @pytest.mark.parametrize("period", PERIODS, ids=["a month", "all", "three days"])
@@ -184,18 +200,20 @@ def test_a_review_holds_the_figures_of_the_period_and_of_the_one_before(
 ) -> None:
     where, expected = chosen
     found = review(desk, where, period, Unit.WEEK, TARGETS)
-    assert found.flow == flow.flow(desk, where, period.buckets(Unit.WEEK))
+    with since(desk, where, period) as happened:
+        assert found.flow == flow(happened, period.buckets(Unit.WEEK))
+        assert found.ageing == reports.ageing(happened, date(2026, 11, 18), BERLIN)
     for figures, span in ((found.now, period), (found.before, period.before())):
         assert figures.created == sum(span.start <= one.created_at < span.end for one in expected)
         done = [one for one in expected if one.resolved_at and span.start <= one.resolved_at < span.end]
         assert figures.resolved == len(done)
         assert figures.resolution[None] == spread([took(one) for one in done])
-        assert figures.response == reports.first_response(desk, where, span)
-        assert figures.work == reports.work(desk, where, span)
-        assert figures.promises == reports.promises(desk, where, span, TARGETS)
-        assert figures.suggestions.total() == reports.suggestions(desk, where, span).total()
+        with since(desk, where, span) as happened:
+            assert figures.response == reports.first_response(happened, span)
+            assert figures.work == reports.work(happened, span)
+            assert figures.promises == reports.promises(happened, span, TARGETS)
+            assert figures.suggestions.total() == reports.suggestions(happened, span).total()
     assert len(found.now.resolution) == 9
-    assert found.ageing == reports.ageing(desk, where, date(2026, 11, 18), BERLIN)
 
 
 def test_the_work_before_is_that_of_the_same_people_however_many_others_there_were(

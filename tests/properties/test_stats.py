@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import CATEGORIES, PRIORITIES, STATUSES, Row, matching, put
-from ticketcore import flow, stats
 from ticketcore import settings as environment
+from ticketcore import stats
 from ticketcore.database import Database
 from ticketcore.errors import StartUpError
 from ticketcore.filters import TicketFilter
+from ticketcore.flow import flow
+from ticketcore.gathering import gathered
 from ticketcore.period import Period, Unit
 from ticketcore.validation import parse
 
@@ -61,7 +63,9 @@ def per_day(
     db: Database, first: date, last: date, zone: ZoneInfo, now: datetime, filter: TicketFilter = ALL
 ) -> list[tuple[date, int]]:
     """The days with the tickets created in each, as the desk counts them."""
-    found = flow.flow(db, filter, Period(first, last, zone, now).buckets(Unit.DAY))
+    period = Period(first, last, zone, now)
+    with gathered(db, filter, period.start) as happened:
+        found = flow(happened, period.buckets(Unit.DAY))
     return list(zip([bucket.first for bucket in found.buckets], found.created, strict=True))
 
 
