@@ -152,7 +152,15 @@ def page(
     Without facets, within one cell, under a search, for an assignee and far down the list the planner finds the best
     way by itself. With facets, the first tickets of all are looked through, which fill a page with what is not rare;
     where they do not suffice, each cell is probed: 2–6 ms among a million tickets where a plain query takes 80 ms.
+    Under a search the most severe of all come first by themselves, if there are enough: 4 ms where to sort all that is
+    found by severity takes 230.
     """
+    if sort is Sort.SEVEREST and matching.search and len(matching.priority) != 1 and offset + limit <= PROBE_DEPTH:
+        severest = [priority for priority in Priority if priority in (matching.priority or Priority)][-1]
+        alone = matching.model_copy(update={"priority": (severest,)})
+        rows = page(db, columns, alone, Sort.NEWEST, limit=limit, offset=offset)
+        if len(rows) == limit:
+            return rows
     by_cell = matching.has_facets or sort is Sort.SEVEREST
     is_plain = bool(matching.search or matching.assignee) or not by_cell or offset + limit > PROBE_DEPTH
     place: dict[str, Any] = {"limit": limit, "offset": offset}

@@ -1,9 +1,13 @@
 """Spans of whole days in the desk's time zone, cut into days, weeks or months. Intervals are start ≤ t < end."""
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
 
 
 class Unit(enum.StrEnum):
@@ -73,6 +77,26 @@ class Period:
 def midnight(day: date, timezone: ZoneInfo) -> datetime:
     """When the day begins in the time zone; UTC."""
     return datetime.combine(day, time(), timezone).astimezone(UTC)
+
+
+def hours_of_week(
+    weekdays: Collection[int], hours: Collection[int], timezone: ZoneInfo, begin: datetime, end: datetime
+) -> list[tuple[datetime, datetime]]:
+    """The intervals between two times, in order, in which it is one of these weekdays (ISO 8601) and hours.
+
+    Of an empty collection it is any. The offset of a zone is taken to be a number of quarters of an hour.
+    """
+    quarter = timedelta(minutes=15)
+    quarters = pd.date_range(begin.replace(minute=0, second=0, microsecond=0), end, freq=quarter, inclusive="left")
+    local = quarters.tz_convert(timezone)
+    chosen = np.ones(len(local), dtype=bool)
+    if weekdays:
+        chosen &= np.isin(local.day_of_week + 1, list(weekdays))
+    if hours:
+        chosen &= np.isin(local.hour, list(hours))
+    turns = np.diff(chosen.astype(np.int8), prepend=0, append=0)
+    firsts, lasts = quarters[turns[:-1] == 1], quarters[turns[1:] == -1] + quarter
+    return list(zip(firsts.to_pydatetime(), lasts.to_pydatetime(), strict=True))
 
 
 def _around(day: date, unit: Unit) -> tuple[date, date]:
