@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 for variable in ("DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "DESK_TIMEZONE", "DESK_DATA"):
     os.environ.pop(variable, None)
 
-from ticketcore import api, database, embedded, founding, settings
+from ticketcore import api, database, driver, embedded, founding, settings
 from ticketcore.classifier import Classifier
 from ticketcore.desk import Desk
 
@@ -59,7 +59,7 @@ def newest_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def empty(url: str) -> None:
-    with sa.create_engine(database.driver_url(url), poolclass=sa.NullPool).begin() as connection:
+    with sa.create_engine(driver.driver_url(url), poolclass=sa.NullPool).begin() as connection:
         connection.execute(sa.text("truncate tickets, ticket_events, saved_views restart identity"))
 
 
@@ -75,7 +75,7 @@ def db(server: str) -> Iterator[database.Database]:
 @pytest.fixture
 def sql(server: str) -> Iterator[sa.Connection]:
     """Raw SQL on the same database as `db`, past ticketcore; each statement commits by itself."""
-    engine = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    engine = sa.create_engine(driver.driver_url(server), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         yield connection
 

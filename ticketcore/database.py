@@ -1,6 +1,6 @@
 """The way to PostgreSQL: the engine, and read() and write() transactions.
 
-Driver errors are translated here and nowhere else. Nothing here knows what a ticket is.
+Nothing here knows what a ticket is.
 """
 
 import contextlib
@@ -11,14 +11,13 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import psycopg2.errors
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
-from ticketcore.errors import DatabaseUnavailable, StartUpError
+from ticketcore.driver import driver_url, translated
+from ticketcore.errors import DatabaseUnavailable
 from ticketcore.models import Source
 from ticketcore.watchdog import Watchdog
 
@@ -33,8 +32,6 @@ PING_SILENCE = 3.0
 
 FRESH = 0.1
 """Seconds after its last use in which a connection is taken to be alive: under load nobody waits for a ping."""
-
-_AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.ReadOnlySqlTransaction)
 
 
 class Readable(Protocol):
@@ -121,7 +118,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or a query ran over its time.
         """
-        with _translated(), self._engine.connect() as connection:
+        with translated(), self._engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -133,7 +130,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or a query ran over its time.
         """
-        with _translated(), self._engine.connect() as connection:
+        with translated(), self._engine.connect() as connection:
             connection.execute(sa.text("begin isolation level repeatable read read only"))
             try:
                 if snapshot:
@@ -163,7 +160,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or a statement ran over its time.
         """
-        with _translated(), self._engine.connect() as connection:
+        with translated(), self._engine.connect() as connection:
             try:
                 connection.exec_driver_sql(f"begin; {_SIGN}", _signature(source, actor))
                 if unlimited:
@@ -185,7 +182,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or the statement ran over its time.
         """
-        with _translated(), self._engine.connect() as connection:
+        with translated(), self._engine.connect() as connection:
             options = {"signature": _signature(source, actor)}
             return connection.execute(statement, values, execution_options=options).one_or_none()
 
@@ -199,7 +196,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or the statement ran over its time.
         """
-        with _translated(), self._engine.connect() as connection:
+        with translated(), self._engine.connect() as connection:
             options = {"signature": _signature(source, actor)}
             return connection.execute(insertion, rows, execution_options=options).all()
 
@@ -212,7 +209,7 @@ class Database:
             DatabaseUnavailable: the database cannot be reached.
         """
         try:
-            with _translated():
+            with translated():
                 fairy = self._engine.raw_connection()
             driver: Any = fairy.driver_connection
             fairy.detach()
@@ -271,38 +268,3 @@ def _roll_back(connection: sa.Connection) -> None:
             connection.execute(sa.text("rollback"))
         except SQLAlchemyError:
             connection.invalidate()  # in whatever state it is, nobody gets it again
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except PoolTimeout:
-        log.warning("every database connection is in use")
-        raise DatabaseUnavailable("The desk is very busy. Try again in a moment.") from None
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg2.errors.QueryCanceled):
-            log.warning("a query ran over its time and was cut")
-            raise DatabaseUnavailable("This took the database too long. Narrow the filter and try again.") from None
-        if isinstance(error.orig, _AWAY) or error.connection_invalidated:
-            log.warning("the database is away: %s", first_line(error))
-            raise DatabaseUnavailable() from None
-        raise
-
-
-def driver_url(url: str) -> str:
-    """The address as SQLAlchemy takes it.
-
-    Raises:
-        StartUpError: it can be read in two ways.
-    """
-    if urlsplit(url).netloc.count("@") > 1:
-        raise StartUpError("DATABASE_URL: an @ in the password has to be written as %40")
-    scheme, separator, rest = url.partition("://")
-    return "postgresql+psycopg2" + separator + rest if scheme in ("postgres", "postgresql") else url
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in one line; for logs and for whoever starts the desk."""
-    text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ticketcore.database import driver_url, first_line
+from ticketcore.driver import driver_url, first_line
 from ticketcore.errors import StartUpError
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import in_order, matching, put, stored
-from ticketcore import bulk
+from ticketcore import bulk, driver
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
@@ -146,10 +146,9 @@ def test_overlapping_ones_wait_for_each_other_and_never_in_a_ring(db: Database, 
 def test_a_ticket_that_leaves_the_filter_while_its_lock_is_waited_for_is_left_alone(
     db: Database, server: str, sql: sa.Connection
 ) -> None:
-    from ticketcore import database
 
     put(sql, [{}] * 3)
-    engine = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool)
+    engine = sa.create_engine(driver.driver_url(server), poolclass=sa.NullPool)
     with engine.connect() as other, ThreadPoolExecutor(1) as pool:
         other.exec_driver_sql("update tickets set status = 'resolved' where id = 2")
         waiting = pool.submit(update, db, parse(TicketFilter, {"status": ["open"]}), status="closed")

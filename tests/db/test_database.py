@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import put
-from ticketcore import database, embedded, founding, listing, tickets
+from ticketcore import database, driver, embedded, founding, listing, tickets
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
@@ -33,7 +33,7 @@ NOBODY = "postgresql://agent:{}@127.0.0.1:1/desk"
 def writers(server: str, db: Database) -> Iterator[list[sa.Connection]]:
     """Three connections that commit when they are told to."""
     del db  # asked for so that the tables are emptied
-    engine = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool)
+    engine = sa.create_engine(driver.driver_url(server), poolclass=sa.NullPool)
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(engine.connect()) for _ in range(3)]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import empty
 from tests.oracle import put
-from ticketcore import database, feed, founding, tickets
+from ticketcore import driver, feed, founding, tickets
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
@@ -31,7 +31,7 @@ Open = Callable[[], sa.Connection]
 @pytest.fixture
 def writer(server: str) -> Iterator[Open]:
     """Raw connections in transactions, which the test commits in the order that it likes."""
-    engine = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool)
+    engine = sa.create_engine(driver.driver_url(server), poolclass=sa.NullPool)
     opened: list[sa.Connection] = []
 
     def connect() -> sa.Connection:

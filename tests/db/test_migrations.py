@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from tests.oracle import CATEGORIES, PRIORITIES, STATUSES
-from ticketcore import database, founding, schema
+from ticketcore import driver, founding, schema
 from ticketcore.errors import StartUpError
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def place(server: str, sql: sa.Connection) -> Iterator[str]:
 @pytest.fixture
 def bare(place: str) -> Iterator[sa.Connection]:
     """Raw SQL on the database at `place`; each statement commits by itself."""
-    engine = sa.create_engine(database.driver_url(place), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    engine = sa.create_engine(driver.driver_url(place), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         yield connection
 
@@ -120,7 +120,7 @@ def test_a_database_made_from_the_code_is_the_one_that_the_migrations_make(
     bare.exec_driver_sql("create extension pg_trgm")
     schema.metadata.create_all(bare)
     kinds = ("column", "constraint", "index", "enum")
-    migrated = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool)
+    migrated = sa.create_engine(driver.driver_url(server), poolclass=sa.NullPool)
     with migrated.connect() as connection:
         assert catalogue(bare, *kinds) == catalogue(connection, *kinds)
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import empty
-from ticketcore import database, feed, listing, stats, tickets
+from ticketcore import driver, feed, listing, stats, tickets
 from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.validation import parse
@@ -46,7 +46,7 @@ RARE = """
 @pytest.fixture(scope="module")
 def crowd(server: str) -> Iterator[Database]:
     """A desk with 50,000 tickets, vacuumed and analysed as autovacuum would leave it."""
-    engine = sa.create_engine(database.driver_url(server), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    engine = sa.create_engine(driver.driver_url(server), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as sql:
         sql.exec_driver_sql("set session_replication_role = replica")  # the history is not looked at: no triggers
         sql.exec_driver_sql("set synchronous_commit = on")  # or vacuum would not find the rows visible to everybody

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from tests.lives import HOUR, NOW, lives, store
 from tests.oracle import PRIORITIES
-from ticketcore import database, listing
+from ticketcore import database, driver, listing
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Priority
 from ticketcore.period import Period, Unit
@@ -40,7 +40,7 @@ FILTERS: list[dict[str, Any]] = [
 def filled(newest_server: str) -> Iterator[database.Database]:
     """A desk with random lives, for all tests of this file."""
     db = database.Database(newest_server)
-    engine = sa.create_engine(database.driver_url(newest_server), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    engine = sa.create_engine(driver.driver_url(newest_server), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as sql:
         store(sql, lives(400))
         yield db
