@@ -26,7 +26,7 @@ demo: .venv/.requirements
 test: .venv/.requirements-dev
 	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-## check: format, lint, types, import floors, dead code and the Dockerfile
+## check: format, lint, types, import floors, dead code, the Dockerfile and known vulnerabilities
 check: .venv/.requirements-dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -34,6 +34,7 @@ check: .venv/.requirements-dev
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m tests.audit
 
 ## bench: time every operation beside hand-written SQL (TICKETS=1000000 make bench for another size)
 bench: .venv/.requirements-dev

@@ -5,11 +5,11 @@ Run by `streamlit run app.py`. Starting waits for the database and migrates it, 
 
 import logging
 import os
-import re
 import resource
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import altair  # noqa: F401 - imported here once, or the first visitor waits 0.7 s for it
 import anyio
@@ -17,11 +17,14 @@ import pandas  # noqa: F401 - as altair
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
 
-from ticketcore import api, desk, journal
+from ticketcore import api, desk, journal, settings
 from ticketcore.api.middleware import BrokenOffError
+from ticketcore.doors import AsItIs, Gate, SameOrigin, Shield, WholeText
 from ticketcore.errors import StartUpError
+from ticketcore.settings import Settings
+from ticketcore.ui import me
 
 handler = logging.StreamHandler()
 handler.setFormatter(journal.Logfmt())
@@ -41,54 +44,45 @@ if soft != resource.RLIM_INFINITY and soft < FILES:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+def fail(error: StartUpError) -> NoReturn:
+    """Ends the process with one line; raising would bury it under the server's stack trace."""
+    sys.stderr.write(f"The ticket desk cannot start: {error}\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """The desk, open before the first request and closed after the last."""
     try:
         await anyio.to_thread.run_sync(desk.current)
     except StartUpError as error:
-        sys.stderr.write(f"The ticket desk cannot start: {error}\n")
-        sys.stderr.flush()
-        os._exit(1)  # raising would bury the line under the server's stack trace
+        fail(error)
     yield
     await anyio.to_thread.run_sync(desk.stop)
 
 
-class WholeText:
-    """Lets a form with half a surrogate pair, as a cut emoji leaves it, reach the desk: its place is taken by U+FFFD.
-
-    Otherwise protobuf refuses the whole message, the page reconnects and sends it again, for ever.
-    """
-
-    HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
-    WHOLE = "\ufffd".encode()  # three bytes as well, so the lengths in the message still fit
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def mended() -> Message:
-            message = await receive()
-            if sent := message.get("bytes"):
-                message = {**message, "bytes": self.HALF.sub(self.WHOLE, sent)}
-            return message
-
-        await self.app(scope, mended if scope["type"] == "websocket" else receive, send)
+def reading() -> Settings:
+    """The settings of the desk that runs, or will."""
+    return desk.current().settings
 
 
-class AsItIs:
-    """Sends exports without compression: at a million tickets it would take longer than everything else together.
-
-    Streamlit compresses whatever is asked for with `Accept-Encoding`, so for exports nobody asks.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/api/tickets/export"):
-            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
-        await self.app(scope, receive, send)
+def sign_in(settings: Settings) -> dict[str, dict[str, object]] | None:
+    """What Streamlit wants to know for `st.login`; None where nobody signs in."""
+    if not (settings.oidc_issuer and settings.oidc_client_secret and settings.cookie_secret):
+        return None
+    secret = settings.cookie_secret.get_secret_value()
+    # Streamlit signs the state of a sign-in with this one, so that another process can go on with it.
+    config.set_option("server.cookieSecret", secret)
+    auth = {
+        "redirect_uri": str(settings.oidc_redirect_url),
+        "cookie_secret": secret,
+        "client_id": settings.oidc_client_id,
+        "client_secret": settings.oidc_client_secret.get_secret_value(),
+        "server_metadata_url": f"{str(settings.oidc_issuer).rstrip('/')}/.well-known/openid-configuration",
+        "client_kwargs": {"scope": settings.oidc_scope},
+    }
+    return {"auth": auth}
 
 
 def apologise(error: BaseException) -> bool:
@@ -100,10 +94,22 @@ def apologise(error: BaseException) -> bool:
     return True
 
 
+try:
+    chosen = settings.read()
+except StartUpError as error:
+    fail(error)
+
 app = st.App(
     "pages/main.py",
     lifespan=lifespan,
     routes=[Mount("/api", api.build(desk.current))],
-    middleware=[Middleware(WholeText), Middleware(AsItIs)],
+    middleware=[
+        Middleware(Shield, reading, [me.KEEP]),
+        Middleware(Gate, reading),
+        Middleware(SameOrigin, reading),
+        Middleware(WholeText),
+        Middleware(AsItIs),
+    ],
+    secrets=sign_in(chosen),
     on_script_error=apologise,
 )

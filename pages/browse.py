@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ticketcore.ui import exporting, fields, loaders, saved, table, together
+from ticketcore.access import Role
+from ticketcore.ui import exporting, fields, loaders, me, saved, table, together
 from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, rerun_when_changed, sort_box
 
 matching = filter_bar(behind=True)
@@ -19,7 +20,7 @@ with guard():
         rerun_when_changed(at)
         st.stop()
 
-    together_on = st.session_state.get("together_on", False)
+    together_on = me.may(Role.LEAD) and st.session_state.get("together_on", False)
     opened = None if together_on else st.session_state.get("browse_ticket")
     # Two columns even when nothing is open: the table stays where it is, and so does its scroll position.
     listing, detail = st.columns([3, 2] if opened else [1000, 1], gap="medium" if opened else None)
@@ -32,7 +33,8 @@ with guard():
                 st.button("Clear filter", icon=":material/filter_alt_off:", type="tertiary", on_click=clear_filter)
             saved.box(at)
             exporting.button(matching, sort)
-            together.toggle()
+            if me.may(Role.LEAD):
+                together.toggle()
         actions = st.container()
         rows = st.container()
         pages = max(1, -(-number.number // loaders.PAGE_SIZE))

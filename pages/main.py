@@ -2,13 +2,17 @@
 
 import streamlit as st
 
+from ticketcore.access import Role
 from ticketcore.ui import exporting, me
 from ticketcore.ui.widgets import guard
 
 st.set_page_config(page_title="Ticket desk", page_icon="🎫", layout="wide")
 
-page = st.navigation(
-    [
+with guard():
+    if not me.gate():
+        st.stop()
+
+pages = [
         st.Page(
             "submit.py", title="File a ticket", icon=":material/add_circle:", default=True,
             help="Describe a problem; category and priority are suggested while you write.",
@@ -22,9 +26,15 @@ page = st.navigation(
             help="How many tickets there are, and of what kind.",
         ),
         st.Page("ticket.py", title="Ticket", url_path="ticket", visibility="hidden"),
-    ],
-    position="top",
-)  # fmt: skip
+]  # fmt: skip
+if me.may(Role.LEAD):
+    pages.append(
+        st.Page(
+            "access.py", title="Access", icon=":material/key:", url_path="access",
+            help="Tokens for the API, and what language models were sent.",
+        )
+    )  # fmt: skip
+page = st.navigation(pages, position="top")
 
 if st.session_state.get("main_page") != page.url_path:  # what was said on one page is not said on the next
     st.session_state["main_page"] = page.url_path

@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from ticketcore import desk
 from ticketcore.filters import TicketFilter
-from ticketcore.ui import exporting, figures, loaders, report, spans, workbook
+from ticketcore.ui import exporting, figures, loaders, me, report, spans, workbook
 from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, rerun_together, version_to_show
 from ticketcore.ui.words import plain
 
@@ -12,7 +11,7 @@ matching = filter_bar()
 
 with guard():
     at = version_to_show("stats_at")
-    zone = desk.current().settings.timezone
+    zone = me.desk().settings.timezone
     if matching is None:
         st.stop()
     if not matching.params() and not loaders.overview(TicketFilter(), at).total_tickets:

@@ -2,11 +2,18 @@
 
 import streamlit as st
 
+from ticketcore.access import Role
 from ticketcore.errors import DatabaseUnavailable
-from ticketcore.ui import drafts, loaders
+from ticketcore.ui import drafts, loaders, me
 from ticketcore.ui.widgets import guard
 from ticketcore.ui.words import complaint, label, moment, plain
 from ticketcore.validation import DESCRIPTION_LENGTH, TITLE_LENGTH
+
+if not me.may(Role.AGENT):
+    st.info(
+        "Your role is to read: find tickets under “Tickets” and figures under “Stats”.", icon=":material/visibility:"
+    )
+    st.stop()
 
 draft = drafts.current()
 form, newest = st.columns([3, 2], gap="large")

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from ticketcore.access import Role
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.ui import duplicates, editing, fields, loaders, timeline
+from ticketcore.ui import duplicates, editing, fields, loaders, me, timeline
 from ticketcore.ui.widgets import guard, rerun_when_changed
 
 named = st.query_params.get("id", "")
@@ -43,7 +44,8 @@ with guard():
             else:
                 fields.show(ticket, "ticket")
                 with st.container(horizontal=True):
-                    editing.button(ticket)
+                    if me.may(Role.AGENT):
+                        editing.button(ticket)
                     duplicates.show(ticket)
         with history:
             timeline.show(ticket)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from ticketcore import listing
+from ticketcore.access import Role
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput
 from ticketcore.filters import TicketFilter
@@ -65,9 +66,11 @@ def update(
     The rows are locked in the order of their ids first, so two that overlap wait for each other and never in a ring.
 
     Raises:
+        Forbidden: a lead changes many tickets at once.
         InvalidInput: `ids` are, or `filter` matches, more than 1,000 tickets, or they cannot be duplicates of what
             they should be; nothing was changed.
     """
+    db.demand(Role.LEAD)
     values = changes.named()
     rows = _rows(chosen, values)
     with db.write(source, actor) as connection:
@@ -93,6 +96,7 @@ def preview(db: Database, chosen: Sequence[int] | TicketFilter, changes: TicketC
     Raises:
         InvalidInput: as `update` does.
     """
+    db.demand(Role.LEAD)
     values = changes.named()
     with db.read() as connection:
         rows = connection.execute(_rows(chosen, values)).all()
@@ -112,6 +116,7 @@ def undo(db: Database, results: Sequence[Result], *, source: Source, actor: str 
     Raises:
         DatabaseUnavailable: the database is away; nothing was changed.
     """
+    db.demand(Role.LEAD)
     undone = [result for result in results if result.before]
     if not undone:
         return []

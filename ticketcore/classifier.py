@@ -13,15 +13,17 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import openai
 from openai.types.shared_params import ResponseFormatJSONSchema
 from pydantic import AliasPath, BaseModel, Field, ValidationError
 
 from ticketcore.circuit import Circuit
+from ticketcore.errors import TicketDeskError
 from ticketcore.models import Classification, Suggestion, default_suggestion
 from ticketcore.prompt import PROMPT
+from ticketcore.redaction import redacted
 from ticketcore.settings import Settings
 from ticketcore.validation import TITLE_LENGTH
 
@@ -51,6 +53,10 @@ STATUS_REASONS = {
 log = logging.getLogger(__name__)
 
 
+Record = Callable[[str, str, str | None], None]
+"""Takes the model, what it is sent, and who asks."""
+
+
 class _Answer(BaseModel):
     """The part of a completion that is read; openai's own model demands more, which some providers do not send."""
 
@@ -72,7 +78,9 @@ class Classifier:
     not switch suggestions off for the others.
     """
 
-    def __init__(self, settings: Settings, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: Settings, *, record: Record | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.model = settings.openai_model
         self.is_configured = settings.openai_api_key is not None
         # Made now, because openai imports its parts when they are first used: a page's run changes sys.path, and
@@ -82,6 +90,9 @@ class Classifier:
         if self.is_configured:
             with contextlib.suppress(Exception):  # such as a proxy that cannot be used; the first question will say so
                 self._client = _client(settings)
+        self._redacts = settings.suggestion_redact
+        self._record = record
+        self._recorder = ThreadPoolExecutor(1, "questions")
         self._deadline = settings.suggestion_timeout
         self._circuit = Circuit(now)
         self._knows_schema = True
@@ -93,8 +104,10 @@ class Classifier:
         self._is_closed = False
         self._stop = asyncio.Event()
 
-    def ask(self, description: str, title: str = "") -> Future[Suggestion]:
+    def ask(self, description: str, title: str = "", *, asked_by: str | None = None) -> Future[Suggestion]:
         """A suggestion to come, within the deadline; it never raises. Cancelling it ends the request."""
+        if self.is_configured and self._redacts:
+            description, title = redacted(description[:READ_LENGTH]), redacted(title[:TITLE_LENGTH])
         with self._lock:
             if not self.is_configured or self._is_closed:
                 reason = STOPPING if self.is_configured else "no language model is configured"
@@ -104,7 +117,7 @@ class Classifier:
             loop = self._runner.get_loop()
             if not self._thread.is_alive():
                 self._thread.start()
-            return asyncio.run_coroutine_threadsafe(self._suggest(_as_json(description, title)), loop)
+            return asyncio.run_coroutine_threadsafe(self._suggest(_as_json(description, title), asked_by), loop)
 
     def suggest(self, description: str, title: str = "") -> Suggestion:
         """The suggestion, waited for."""
@@ -118,6 +131,7 @@ class Classifier:
             self._is_closed = True
         if self._thread.is_alive():
             self._thread.join(timeout=5)
+        self._recorder.shutdown()
 
     def _live(self) -> None:
         with self._runner as runner:
@@ -131,13 +145,15 @@ class Classifier:
         if self._client:
             await self._client.close()
 
-    async def _suggest(self, ticket: str) -> Suggestion:
+    async def _suggest(self, ticket: str, asked_by: str | None) -> Suggestion:
         if question := asyncio.current_task():
             self._questions.add(question)
         try:
             async with asyncio.timeout(self._deadline), self._places:
                 if not self._circuit.lets_through():
                     return default_suggestion(PAUSED)
+                if self._record:
+                    self._recorder.submit(self._note, ticket, asked_by)
                 found = _classification(await self._answer(ticket))
         except asyncio.CancelledError:
             self._circuit.forget()
@@ -152,6 +168,14 @@ class Classifier:
             return default_suggestion(reason)
         self._circuit.record(failed=False)
         return Suggestion(category=found.category, priority=found.priority, source=self.model)
+
+    def _note(self, ticket: str, asked_by: str | None) -> None:
+        """Keeps what is sent; that this fails is logged and no reason to suggest nothing."""
+        try:
+            if self._record:
+                self._record(self.model, ticket, asked_by)
+        except TicketDeskError as error:
+            log.warning("What the model was sent is not kept: %s", error)
 
     async def _answer(self, ticket: str) -> _Answer:
         """The model's answer, asked for with a schema unless the provider is known to know none."""

@@ -4,9 +4,11 @@ Nothing here knows what a ticket is.
 """
 
 import contextlib
+import copy
 import logging
 import math
 import time
+import uuid
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +16,10 @@ from typing import Any, Protocol
 
 import psycopg2.errors
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ticketcore import access
+from ticketcore.access import Role
 from ticketcore.driver import driver_url, translated
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.models import Source
@@ -41,10 +45,15 @@ class Readable(Protocol):
 
 
 class Database:
-    """One pool of connections to one PostgreSQL. Closed with `close()`."""
+    """One pool of connections to one PostgreSQL, and what may be done through it. Closed with `close()`."""
+
+    role: Role | None = Role.LEAD
+    """Whose rights it has; a new one has all of them."""
 
     def __init__(self, url: str) -> None:
         self.url = driver_url(url)
+        self.key = uuid.uuid4().hex
+        """Tells one database of this process from another, whatever it is limited to."""
         self._engine = sa.create_engine(
             self.url,
             pool_size=10,
@@ -111,13 +120,25 @@ class Database:
         for moment in ("checkin", "invalidate", "close"):
             sa.event.listen(self._engine, moment, lambda driver, *_: dog.relax(driver))
 
+    def limited_to(self, role: Role | None) -> "Database":
+        """The same database with the rights of this role, for whoever has it."""
+        limited = copy.copy(self)
+        limited.role = role
+        return limited
+
+    def demand(self, needed: Role) -> None:
+        """Raises Forbidden unless the rights of this role are there."""
+        access.demand(needed, self.role)
+
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection for queries; each statement sees what is committed when it begins.
 
         Raises:
+            Forbidden: there is no role.
             DatabaseUnavailable: the database cannot be reached, or a query ran over its time.
         """
+        self.demand(Role.VIEWER)
         with translated(), self._engine.connect() as connection:
             yield connection
 
@@ -130,11 +151,12 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or a query ran over its time.
         """
+        self.demand(Role.VIEWER)
         with translated(), self._engine.connect() as connection:
             connection.execute(sa.text("begin isolation level repeatable read read only"))
             try:
                 if snapshot:
-                    connection.exec_driver_sql(f"set transaction snapshot '{snapshot}'; {_ALONE}")
+                    _join(connection, snapshot)
                 yield connection
             finally:
                 _roll_back(connection)
@@ -160,6 +182,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or a statement ran over its time.
         """
+        self.demand(Role.AGENT)
         with translated(), self._engine.connect() as connection:
             try:
                 connection.exec_driver_sql(f"begin; {_SIGN}", _signature(source, actor))
@@ -182,6 +205,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or the statement ran over its time.
         """
+        self.demand(Role.AGENT)
         with translated(), self._engine.connect() as connection:
             options = {"signature": _signature(source, actor)}
             return connection.execute(statement, values, execution_options=options).one_or_none()
@@ -196,6 +220,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached, or the statement ran over its time.
         """
+        self.demand(Role.AGENT)
         with translated(), self._engine.connect() as connection:
             options = {"signature": _signature(source, actor)}
             return connection.execute(insertion, rows, execution_options=options).all()
@@ -208,6 +233,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database cannot be reached.
         """
+        self.demand(Role.VIEWER)
         try:
             with translated():
                 fairy = self._engine.raw_connection()
@@ -222,7 +248,7 @@ class Database:
     def is_ready(self) -> bool:
         """Whether a query is answered now."""
         try:
-            with self.read() as connection:
+            with self.limited_to(Role.VIEWER).read() as connection:  # whether it is there is no secret
                 return connection.scalar(sa.text("select true")) is True
         except DatabaseUnavailable:
             return False
@@ -250,6 +276,15 @@ class _Frozen:
 
     def read(self) -> contextlib.AbstractContextManager[sa.Connection]:
         return self.db.view(self.snapshot)
+
+
+def _join(connection: sa.Connection, snapshot: str) -> None:
+    try:
+        connection.exec_driver_sql(f"set transaction snapshot '{snapshot}'; {_ALONE}")
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg2.errors.UndefinedObject):  # whoever exported it lost the connection
+            raise DatabaseUnavailable from None
+        raise
 
 
 _ALONE = "set local max_parallel_workers_per_gather = 0"

@@ -7,7 +7,8 @@ import threading
 from dataclasses import dataclass
 from functools import cached_property
 
-from ticketcore import feed, founding, settings
+from ticketcore import feed, founding, questions, settings
+from ticketcore.access import Person, Role
 from ticketcore.classifier import Classifier
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
@@ -44,6 +45,41 @@ class Desk:
         self.db.close()
         if self.server:
             self.server.stop()
+
+    def seat(self, person: Person) -> "Seat":
+        """The desk as this person may use it."""
+        return Seat(self, person, self.db.limited_to(person.role))
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A desk as one person may use it: all that pages and routes get. What the role does not allow is `Forbidden`."""
+
+    _desk: Desk
+    person: Person
+    db: Database
+
+    @property
+    def settings(self) -> Settings:
+        return self._desk.settings
+
+    @property
+    def exports(self) -> Exports:
+        """Those of the process."""
+        self.db.demand(Role.VIEWER)
+        return self._desk.exports
+
+    @property
+    def filing(self) -> Filing:
+        """That of the process."""
+        self.db.demand(Role.AGENT)
+        return self._desk.filing
+
+    @property
+    def classifier(self) -> Classifier:
+        """That of the process."""
+        self.db.demand(Role.AGENT)
+        return self._desk.classifier
 
 
 _lock = threading.Lock()
@@ -85,7 +121,11 @@ def open_desk(chosen: Settings) -> Desk:
         if server:
             server.stop()
         raise
-    return Desk(chosen, db, Classifier(chosen), server)
+
+    def record(model: str, sent: str, asked_by: str | None) -> None:
+        questions.note(db, model=model, sent=sent, asked_by=asked_by)
+
+    return Desk(chosen, db, Classifier(chosen, record=record), server)
 
 
 def _prepared(url: str) -> Database:

@@ -4,6 +4,9 @@
     ├── InvalidInput          422  names every bad field
     ├── NotFound              404  no ticket has that id
     ├── Conflict              409  someone else was faster
+    ├── NotSignedIn           401  nobody knows who asks
+    ├── Forbidden             403  who asks may not do this
+    ├── TooMany               429  who asks asks too often
     ├── DatabaseUnavailable   503  the database is away or too slow
     └── StartUpError           –   the desk cannot start; one line that says why
 
@@ -52,6 +55,34 @@ class Conflict(TicketDeskError):
         self.current = current
         """The ticket as it is now."""
         super().__init__(message)
+
+
+class NotSignedIn(TicketDeskError):
+    """Who asks did not say who they are, or what they said does not hold (any more)."""
+
+    status = 401
+    title = "Sign in first"
+
+    def __init__(self, message: str = "This desk wants to know who asks: send a valid token.") -> None:
+        super().__init__(message)
+
+
+class Forbidden(TicketDeskError):
+    """Who asks may not do this."""
+
+    status = 403
+    title = "This is not allowed"
+
+
+class TooMany(TicketDeskError):
+    """Who asks has asked too often; `seconds` from now it will be answered again."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(f"This was asked for too often. Try again in {seconds} s.")
 
 
 class DatabaseUnavailable(TicketDeskError):

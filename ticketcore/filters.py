@@ -8,6 +8,7 @@ import enum
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -21,8 +22,11 @@ from ticketcore.period import hours_of_week
 from ticketcore.schema import tickets
 from ticketcore.validation import SEARCH_LENGTH, Person, storable
 
-EARLIEST = 1980
-"""A year: some years before it the offset of every time zone had become a number of quarters of an hour."""
+EARLIEST = 1990
+"""The year from which on hours of the week are looked for by intervals."""
+
+LEEWAY = timedelta(hours=2)
+"""How far two descriptions of a time zone may be apart."""
 
 LONGEST = timedelta(days=3 * 366)
 MOST_INTERVALS = 400
@@ -71,18 +75,18 @@ class TicketFilter(Behind):
 
     _creation_runs_forward = field_validator("created_to")(runs_forward)
 
-    def where(self) -> list[sa.ColumnElement[bool]]:
+    def where(self) -> list[sa.ColumnElement[bool] | sa.TextClause]:
         """The SQL conditions on `tickets`, all of which must hold."""
-        return [tickets.c[name].in_(chosen) for name, chosen in self.facets()] + self.where_within_cell()
+        return [*(tickets.c[name].in_(chosen) for name, chosen in self.facets()), *self.where_within_cell()]
 
     def facets(self) -> list[tuple[str, tuple[enum.StrEnum, ...]]]:
         """The facets that are named, and the values chosen of each."""
         named = (("category", self.category), ("priority", self.priority), ("status", self.status))
         return [(name, chosen) for name, chosen in named if chosen]
 
-    def where_within_cell(self) -> list[sa.ColumnElement[bool]]:
+    def where_within_cell(self) -> list[sa.ColumnElement[bool] | sa.TextClause]:
         """The SQL conditions beside the facets."""
-        conditions = [*self.behind(), *self._intervals()]
+        conditions: list[sa.ColumnElement[bool] | sa.TextClause] = [*self.behind(), *self._intervals()]
         if self.assignee:
             conditions.append(tickets.c.assignee.in_(self.assignee))
         if self.created_from:
@@ -94,8 +98,8 @@ class TicketFilter(Behind):
             conditions.append(tickets.c.title.ilike(pattern) | tickets.c.description.ilike(pattern))
         return conditions
 
-    def _intervals(self) -> list[sa.ColumnElement[bool]]:
-        """The hours of the week said as intervals as well, because an index knows these alone.
+    def _intervals(self) -> list[sa.TextClause]:
+        """Intervals in which all hours of the week lie that are meant, because an index knows intervals alone.
 
         Those of the last years of the range; what lies outside of them is looked at ticket by ticket.
         """
@@ -105,12 +109,7 @@ class TicketFilter(Behind):
         if end.year < EARLIEST:
             return []
         begin = max(self.created_from or end - LONGEST, end - LONGEST)
-        found = hours_of_week(self.weekday, self.hour, ZoneInfo(self.timezone or "UTC"), begin, end)
-        if len(found) > MOST_INTERVALS:
-            found = found[-MOST_INTERVALS:]
-            begin = found[0][0]
-        t = tickets.c.created_at
-        return [sa.or_(t < begin, t >= end, *(sa.and_(t >= first, t < following) for first, following in found))]
+        return [sa.text(_intervals(self.weekday, self.hour, self.timezone or "UTC", begin, end))]
 
     def behind_figure(self, **conditions: Any) -> "TicketFilter":
         """The filter with these conditions in place of its creation time: for figures with a period of their own."""
@@ -161,6 +160,24 @@ class TicketFilter(Behind):
                 f" {'' if self.created_from else 'created '}until before {local_moment(self.created_to, timezone)}"
             )
         return ", ".join([phrase, *self.behind_words(lambda moment: local_moment(moment, timezone))])
+
+
+@lru_cache(maxsize=64)
+def _intervals(weekdays: tuple[int, ...], hours: tuple[int, ...], zone: str, begin: datetime, end: datetime) -> str:
+    """As SQL, which takes long to build. Wider than meant: PostgreSQL may know other changes of a clock."""
+    found = hours_of_week(weekdays, hours, ZoneInfo(zone), begin, end)
+    if len(found) > MOST_INTERVALS:
+        found = found[-MOST_INTERVALS:]
+        begin = found[0][0]
+    wide: list[tuple[datetime, datetime]] = []
+    for first, following in ((first - LEEWAY, following + LEEWAY) for first, following in found):
+        if wide and first <= wide[-1][1]:
+            wide[-1] = (wide[-1][0], following)
+        else:
+            wide.append((first, following))
+    t = "tickets.created_at"
+    within = (f"{t} >= '{first.isoformat()}' and {t} < '{following.isoformat()}'" for first, following in wide)
+    return "(" + " or ".join([f"{t} < '{begin.isoformat()}'", f"{t} >= '{end.isoformat()}'", *within]) + ")"
 
 
 def _either(values: Sequence[str]) -> str:

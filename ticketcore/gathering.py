@@ -20,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from ticketcore import clock
 from ticketcore.database import Database, Readable
+from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import TicketFilter
 from ticketcore.models import UNSETTLED
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
@@ -32,6 +34,9 @@ NEVER = np.iinfo(np.int64).max
 
 _AT_ONCE = threading.BoundedSemaphore(4)
 """Each gathering holds five connections of forty; and more of them at once would only wait for processors."""
+
+PATIENCE = 30.0
+"""Seconds after which one that waits for others gives up."""
 
 _t, _e = tickets.c, ticket_events.c
 
@@ -94,6 +99,12 @@ class Gathered:
 
         return self._pool.submit(cells)
 
+    def on_the_wall(self, moments: Moments, zone: str, first: datetime, last: datetime) -> Moments:
+        """The moments, which lie between `first` and `last`, as a clock in the zone shows them."""
+        since, ahead = clock.changes(self._db, zone, first, last)
+        places = np.searchsorted([moment(one) for one in since], moments, side="right") - 1
+        return moments + ahead.astype(np.int64)[places]
+
     @property
     def created(self) -> list[Cell]:
         """Those created since, and in the margin before. Common: category, priority, suggestion_source,
@@ -126,8 +137,13 @@ def gathered(
     Raises:
         DatabaseUnavailable: the database is away, or a query ran over its time; here, or when a reading is asked for.
     """
-    with _AT_ONCE, db.frozen() as frozen, ThreadPoolExecutor(4, "gather") as pool:
-        yield Gathered(frozen, matching, since, margin, pool)
+    if not _AT_ONCE.acquire(timeout=PATIENCE):
+        raise DatabaseUnavailable("The desk is very busy. Try again in a moment.")
+    try:
+        with db.frozen() as frozen, ThreadPoolExecutor(4, "gather") as pool:
+            yield Gathered(frozen, matching, since, margin, pool)
+    finally:
+        _AT_ONCE.release()
 
 
 def _packed(moments: Sequence[sa.Column[datetime]]) -> sa.ColumnElement[bytes]:
@@ -147,11 +163,6 @@ def _unpacked(value: bytes | None, width: int) -> Moments:
 def moment(time: datetime) -> int:
     """A time as a moment."""
     return (time - _BEGINNING) // timedelta(microseconds=1)
-
-
-def times(moments: Moments) -> npt.NDArray[np.datetime64]:
-    """Moments as numpy's times in UTC."""
-    return np.datetime64(_BEGINNING.replace(tzinfo=None), "us") + moments.astype("timedelta64[us]")
 
 
 def counted(moments: Iterable[Moments], bounds: Sequence[datetime]) -> npt.NDArray[np.int64]:

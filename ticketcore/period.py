@@ -84,7 +84,7 @@ def hours_of_week(
 ) -> list[tuple[datetime, datetime]]:
     """The intervals between two times, in order, in which it is one of these weekdays (ISO 8601) and hours.
 
-    Of an empty collection it is any. The offset of a zone is taken to be a number of quarters of an hour.
+    Of an empty collection it is any. To the quarter of an hour, by Python's knowledge of the zone.
     """
     quarter = timedelta(minutes=15)
     quarters = pd.date_range(begin.replace(minute=0, second=0, microsecond=0), end, freq=quarter, inclusive="left")

@@ -14,13 +14,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import sqlalchemy as sa
 
 from ticketcore.behind import due_at, written_hours
 from ticketcore.database import Readable
 from ticketcore.filters import TicketFilter
-from ticketcore.gathering import NEVER, Cell, Gathered, Moments, counted, moment, times
+from ticketcore.gathering import NEVER, Cell, Gathered, Moments, counted, moment
 from ticketcore.models import UNSETTLED, Category, Priority
 from ticketcore.period import Period, midnight
 from ticketcore.schema import tickets
@@ -68,7 +67,7 @@ class Suggested(NamedTuple):
     is_priority_kept: bool
 
 
-_QUARTER = 15 * 60 * 1_000_000
+_HOUR = 3600 * 1_000_000
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 _t = tickets.c
@@ -196,14 +195,10 @@ def ages(today: date) -> list[tuple[date | None, date]]:
 def arrivals(gathered: Gathered, period: Period) -> list[list[int]]:
     """Tickets created in the period by weekday, Monday first, and hour of the day in the desk's time zone."""
     moments = np.concatenate([np.empty(0, np.int64), *(cell["created_at"] for cell in gathered.created)])
-    # By quarters of an hour, which are few: the offset of every zone is a number of these.
-    first = moment(period.start) // _QUARTER
-    numbers = np.bincount(moments[_within(moments, period)] // _QUARTER - first)
-    quarters = times((first + np.arange(len(numbers))) * _QUARTER)
-    local = pd.DatetimeIndex(quarters, tz="UTC").tz_convert(period.timezone)
-    cells = np.zeros((7, 24), dtype=np.int64)
-    np.add.at(cells, (local.day_of_week, local.hour), numbers)
-    return cells.tolist()
+    chosen = moments[_within(moments, period)]
+    local = gathered.on_the_wall(chosen, period.timezone.key, period.start, period.end)
+    hours = local // _HOUR + 5 * 24  # moments begin with a Saturday
+    return np.bincount(hours % (7 * 24), minlength=7 * 24).reshape(7, 24).tolist()
 
 
 def work(gathered: Gathered, period: Period, *, limit: int | None = 50) -> list[Work]:

@@ -224,6 +224,36 @@ saved_views = Table(
 )
 """Filters that somebody gave a name; without an owner they belong to the whole desk."""
 
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", _moment, nullable=False, server_default=func.clock_timestamp()),
+    Column("created_by", Text),
+    Column("expires_at", _moment, nullable=False),
+    Column("revoked_at", _moment),
+    Column("last_used_at", _moment),
+    CheckConstraint("role in ('viewer', 'agent', 'lead')", name="role_known"),
+    CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest_is_sha256"),
+    *_one_line("name"),
+)
+"""By what programs are known to the API. Of the secret in a token only its SHA-256 is there."""
+
+model_questions = Table(
+    "model_questions",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", _moment, nullable=False, server_default=func.clock_timestamp()),
+    Column("asked_by", Text),
+    Column("model", Text, nullable=False),
+    Column("sent", Text, nullable=False),
+    Index(None, "at"),
+)
+"""What language models were sent, as it was sent; old ones are deleted."""
+
 reopenings = Index(
     "ix_ticket_events_reopenings",
     ticket_events.c.at,

@@ -8,21 +8,22 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 
+from ticketcore.access import Rule, rules
 from ticketcore.errors import StartUpError
 
 
-def pairs(text: str) -> dict[str, str]:
-    """`critical=4,high=24` as a dictionary."""
+def pairs(text: str, wanted: str = "priorities with their hours, as in critical=4,high=24") -> dict[str, str]:
+    """`critical=4,high=24` as a dictionary; `wanted` says what it should hold."""
     parts = [pair.partition("=") for pair in text.split(",")]
     names = [name.strip() for name, *_ in parts]
     if not all(separator for _, separator, _ in parts) or len(set(names)) < len(names):
-        raise ValueError("must name each priority once with its hours, as in critical=4,high=24,medium=72,low=168")
+        raise ValueError(f"must name {wanted}, each once and with commas between them")
     return {name: value.strip() for name, (_, _, value) in zip(names, parts, strict=True)}
 
 
@@ -66,6 +67,84 @@ class Settings(BaseModel):
     )
     """Hours of the clock within which a ticket of each priority is to be resolved: `critical=4,high=24`."""
 
+    suggestion_redact: bool = Field(True, alias="SUGGESTION_REDACT")
+    """Whether e-mail addresses, card and telephone numbers and keys are masked in what the model is sent."""
+
+    is_open: bool = Field(False, alias="DESK_OPEN")
+    """Whether a desk without sign-in answers everybody, and not this machine alone."""
+
+    oidc_issuer: HttpUrl | None = Field(None, alias="OIDC_ISSUER")
+    """The OpenID provider at which people sign in; without one nobody has to."""
+
+    oidc_client_id: str | None = Field(None, alias="OIDC_CLIENT_ID")
+    oidc_client_secret: SecretStr | None = Field(None, alias="OIDC_CLIENT_SECRET")
+    oidc_redirect_url: HttpUrl | None = Field(None, alias="OIDC_REDIRECT_URL")
+    """The desk's address as browsers know it, with the path `/oauth2callback`."""
+
+    oidc_scope: str = Field("openid email profile", alias="OIDC_SCOPE")
+    """What the provider is asked for; some tell groups only for a scope of their own."""
+
+    trusts_addresses: bool = Field(False, alias="OIDC_TRUST_EMAIL")
+    """Whether an address counts of which the provider does not say that it has verified it."""
+
+    session_hours: float = Field(12, alias="OIDC_SESSION_HOURS", gt=0, le=720)
+    """Hours after which whoever signed in has to do it again."""
+
+    cookie_secret: SecretStr | None = Field(None, alias="COOKIE_SECRET")
+    """What sessions and links are signed with; the same in every process of the desk."""
+
+    roles: tuple[Rule, ...] = Field((), alias="DESK_ROLES")
+    """Who has which role: `@example.org=agent,ann@example.org=lead,group:audit=viewer`."""
+
+    rate_create: int = Field(1_200, alias="DESK_RATE_CREATE", ge=0)
+    """Tickets that one caller may file over the API in a minute; 0 for no limit."""
+
+    rate_classify: int = Field(120, alias="DESK_RATE_CLASSIFY", ge=0)
+    """Suggestions that one caller may ask for over the API in a minute; 0 for no limit."""
+
+    @property
+    def has_sign_in(self) -> bool:
+        """Whether people have to sign in."""
+        return self.oidc_issuer is not None
+
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _are_rules(cls, text: object) -> object:
+        return (
+            rules(pairs(text, "addresses, domains or groups with their roles, as in @example.org=agent").items())
+            if isinstance(text, str)
+            else text
+        )
+
+    @field_validator("cookie_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and len(secret.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters, as from `openssl rand -hex 32`")
+        return secret
+
+    @field_validator("oidc_redirect_url")
+    @classmethod
+    def _is_callback(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url and url.path != "/oauth2callback":
+            raise ValueError("must end in /oauth2callback, as in https://desk.example.org/oauth2callback")
+        return url
+
+    @model_validator(mode="after")
+    def _sign_in_is_whole(self) -> Self:
+        parts = {
+            "OIDC_ISSUER": self.oidc_issuer, "OIDC_CLIENT_ID": self.oidc_client_id,
+            "OIDC_CLIENT_SECRET": self.oidc_client_secret, "OIDC_REDIRECT_URL": self.oidc_redirect_url,
+        }  # fmt: skip
+        if any(parts.values()):
+            wanted = {**parts, "COOKIE_SECRET": self.cookie_secret, "DESK_ROLES": self.roles}
+            missing = [name for name, value in wanted.items() if not value]
+            if missing:
+                raise ValueError(f"sign-in also needs {', '.join(missing)}")
+            if self.is_open:
+                raise ValueError("a desk with sign-in cannot be open to everybody as well: unset DESK_OPEN or OIDC_…")
+        return self
+
     @field_validator("target_hours", mode="before")
     @classmethod
     def _are_pairs(cls, text: object) -> object:
@@ -99,5 +178,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         return Settings.model_validate({name: value for name, value in environment.items() if value.strip()})
     except ValidationError as error:
-        faults = (f"{fault['loc'][0]}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors())
+        faults = (
+            ": ".join([*map(str, fault["loc"][:1]), fault["msg"].removeprefix("Value error, ")])
+            for fault in error.errors()
+        )
         raise StartUpError("; ".join(faults)) from None

@@ -1,6 +1,6 @@
 """Saved views: filters with a name, private to a person or shared with the whole desk.
 
-As long as nobody signs in, "private" means: shown to whoever gives that name. It hides nothing.
+Where nobody signs in, "private" means: shown to whoever gives that name. It hides nothing then.
 """
 
 from dataclasses import dataclass
@@ -48,13 +48,16 @@ def save(db: Database, name: str, conditions: dict[str, Any], *, owner: str | No
 
 def known_to(db: Database, owner: str | None, *, limit: int = 100) -> list[View]:
     """The views of this person and those of the whole desk, by name, at most `limit`."""
-    is_shown = saved_views.c.owner.is_(None) | (saved_views.c.owner == owner)
-    rows = sa.select(saved_views).where(is_shown).order_by(saved_views.c.name, saved_views.c.id).limit(limit)
+    rows = sa.select(saved_views).where(_is_shown(owner)).order_by(saved_views.c.name, saved_views.c.id).limit(limit)
     with db.read() as connection:
         return [View(**row) for row in connection.execute(rows).mappings()]
 
 
-def forget(db: Database, view_id: int) -> None:
-    """Removes the view, if it is still there."""
-    with db.write(Source.DASHBOARD) as connection:
-        connection.execute(sa.delete(saved_views).where(saved_views.c.id == view_id))
+def forget(db: Database, view_id: int, *, owner: str | None) -> None:
+    """Removes the view, if it is still there, and this person's or the whole desk's."""
+    with db.write(Source.DASHBOARD, owner) as connection:
+        connection.execute(sa.delete(saved_views).where(saved_views.c.id == view_id, _is_shown(owner)))
+
+
+def _is_shown(owner: str | None) -> sa.ColumnElement[bool]:
+    return saved_views.c.owner.is_(None) | (saved_views.c.owner == owner)

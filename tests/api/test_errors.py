@@ -235,6 +235,9 @@ def test_a_method_that_a_path_does_not_know_is_405(client: TestClient, method: s
 class Broken:
     """A database that fails in a way that nobody foresaw."""
 
+    def limited_to(self, _role: object) -> "Broken":
+        return self
+
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError("password=hunter2 in ticketcore/secret.py")
 

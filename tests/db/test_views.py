@@ -45,7 +45,7 @@ def test_a_view_is_forgotten_and_again_is_no_error(db: Database) -> None:
     views.save(db, "Mine", ONE, owner="Ann")
     (view,) = views.known_to(db, "Ann")
     for _ in range(2):
-        views.forget(db, view.id)
+        views.forget(db, view.id, owner="Ann")
         assert names(db, "Ann") == []
 
 

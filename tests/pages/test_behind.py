@@ -65,7 +65,7 @@ def test_the_bar_narrows_it_further_and_one_click_removes_it(four: None) -> None
         ({"resolved_from": "yesterday"}, "Resolved from"),
         ({"due_from": "2026-05-08T00:00:00Z"}, "Due from goes with target_hours"),
         ({"weekday": "8"}, "Weekday"),
-        ({"target_hours": "high"}, "Target hours must name each priority"),
+        ({"target_hours": "high"}, "Target hours must name priorities"),
         ({"timezone": "CET"}, "Timezone must be UTC or an IANA time zone"),
         ({"nonsense": "1"}, "Nonsense is not a field"),
     ],

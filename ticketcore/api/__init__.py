@@ -10,8 +10,9 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from ticketcore.api import bulk, exports, health, imports, problems, suggestions, tickets
+from ticketcore.api.callers import Rates
 from ticketcore.api.keeping import Kept
-from ticketcore.api.middleware import Envelope, HeadAsGet, TrailingSlash
+from ticketcore.api.middleware import Bounded, Envelope, HeadAsGet, TrailingSlash
 from ticketcore.desk import Desk
 
 
@@ -29,7 +30,8 @@ def build(current: Callable[[], Desk]) -> FastAPI:
     )
     api.state.current = current
     api.state.kept = Kept()
-    for layer in (TrailingSlash, HeadAsGet, Envelope):  # the last one is the outermost
+    api.state.rates = Rates()
+    for layer in (Bounded, TrailingSlash, HeadAsGet, Envelope):  # the last one is the outermost
         api.add_middleware(layer)
     problems.install(api)
     for routes in (suggestions, exports, imports, bulk, tickets, health):  # fixed paths before `/tickets/{ticket_id}/`

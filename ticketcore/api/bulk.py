@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ticketcore import bulk
-from ticketcore.api.sharing import Here
+from ticketcore.api.callers import Here
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Source, TicketChanges
 
@@ -66,4 +66,4 @@ class BulkAnswer(BaseModel):
 def change_tickets(desk: Here, order: BulkChange) -> BulkAnswer:
     """Changes all of them in one transaction. If anything is wrong with the request, none of them is changed."""
     chosen = order.filter if order.filter is not None else order.ids or []
-    return BulkAnswer(results=bulk.update(desk.db, chosen, order.changes, source=Source.API))
+    return BulkAnswer(results=bulk.update(desk.db, chosen, order.changes, source=Source.API, actor=desk.person.name))

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
-from ticketcore.api.sharing import Here
+from ticketcore.api.callers import HereOrBySeal
 from ticketcore.columns import COLUMNS, chosen
 from ticketcore.export import MEDIA_TYPES, Export, Format
 from ticketcore.filters import Sort, TicketFilter
@@ -46,6 +46,8 @@ class ExportQuery(TicketFilter):
         examples=["c0ffee"],
     )  # fmt: skip
 
+    seal: str = Field("", description="The signature of an address that the dashboard made", examples=[""])
+
     def filter(self) -> TicketFilter:
         return TicketFilter.model_validate(self.model_dump(include=set(TicketFilter.model_fields)))
 
@@ -74,7 +76,7 @@ async def _pieces(export: Export) -> AsyncIterator[bytes]:
 
 
 @router.get("/", response_class=StreamingResponse, responses=FILES, summary="Export tickets as a file")
-def export_tickets(desk: Here, query: Annotated[ExportQuery, Query()]) -> Download:
+def export_tickets(desk: HereOrBySeal, query: Annotated[ExportQuery, Query()]) -> Download:
     columns = chosen([name.strip() for name in query.columns.split(",") if name.strip()])
     return Download(
         desk.exports.begin(

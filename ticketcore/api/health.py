@@ -3,7 +3,7 @@
 import anyio
 from fastapi import APIRouter
 
-from ticketcore.api.sharing import Here
+from ticketcore.api.callers import Anybody
 from ticketcore.errors import DatabaseUnavailable
 
 PATIENCE = 3
@@ -18,7 +18,7 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/ready/", summary="The database answers")
-async def ready(desk: Here) -> dict[str, str]:
+async def ready(desk: Anybody) -> dict[str, str]:
     with anyio.move_on_after(PATIENCE):
         if await anyio.to_thread.run_sync(desk.db.is_ready, abandon_on_cancel=True):
             return {"status": "ready"}

@@ -8,8 +8,9 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from ticketcore.access import Role
+from ticketcore.api.callers import Here
 from ticketcore.api.problems import PROBLEM, Problem, Responses
-from ticketcore.api.sharing import Here
 from ticketcore.importer import Format, Imported, load, names_from
 
 router = APIRouter(prefix="/tickets/import")
@@ -98,13 +99,14 @@ RESPONSES: Responses = {
     summary="Import tickets",
 )
 async def import_tickets(desk: Here, query: Annotated[ImportQuery, Query()], request: Request) -> Answer | Response:
+    desk.db.demand(Role.LEAD)  # before the file is received
     kind = _kind(request.headers.get("content-type", ""))
     names = names_from(query.names)
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         async for chunk in request.stream():
             file.write(chunk)
         found = await to_thread.run_sync(
-            lambda: load(desk.db, file, kind, names=names, skip_invalid=query.skip_invalid)
+            lambda: load(desk.db, file, kind, names=names, skip_invalid=query.skip_invalid, actor=desk.person.name)
         )
     return _refusal(found) if found.faults and not found.imported else _answer(found)
 

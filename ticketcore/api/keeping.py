@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from fastapi import Request, Response
 
-from ticketcore.desk import Desk
+from ticketcore.desk import Seat
 
 ROOM = 16 << 20
 """Bytes that are kept at the most, of answers and what they are found by."""
@@ -41,7 +41,7 @@ class Kept:
 
 
 def answered(
-    desk: Desk, request: Request, make: Callable[[], tuple[bytes, dict[str, str]]], *, depends_on: object = None
+    desk: Seat, request: Request, make: Callable[[], tuple[bytes, dict[str, str]]], *, depends_on: object = None
 ) -> Response:
     """The JSON that `make` gives, or gave since the last change of the desk to a request with the same address.
 

@@ -7,13 +7,17 @@ import uuid
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketcore import journal
-from ticketcore.api.problems import apology
+from ticketcore.api.problems import apology, problem
 
 log = logging.getLogger("ticketcore.api")
+
+MOST, MOST_OF_A_FILE = 1 << 20, 1 << 30
+"""Bytes of a body, and of a file to import."""
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 
@@ -90,6 +94,35 @@ class HeadAsGet:
                         reading.cancel()  # nobody wants the rest of a stream
 
             await self.app({**scope, "method": "GET"}, receive, bodiless)
+
+
+class Bounded:
+    """Refuses a body that is longer than what anybody could mean, as soon as that shows."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        most = MOST_OF_A_FILE if scope["path"].rstrip("/").endswith("/tickets/import") else MOST
+        said = Headers(scope=scope).get("content-length", "")
+        if said.isascii() and said.isdigit() and int(said[:20]) > most:
+            detail = f"The body may have {most:,} bytes at the most."
+            await problem("Content Too Large", 413, detail)(scope, receive, send)
+            return
+        length = 0
+
+        async def measured() -> Message:
+            nonlocal length
+            message = await receive()
+            length += len(message.get("body", b""))
+            if length > most:
+                raise HTTPException(413, f"The body may have {most:,} bytes at the most.")
+            return message
+
+        await self.app(scope, measured, send)
 
 
 class TrailingSlash:

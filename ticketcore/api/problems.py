@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from ticketcore.errors import DatabaseUnavailable, InvalidInput, TicketDeskError
+from ticketcore.errors import DatabaseUnavailable, InvalidInput, NotSignedIn, TicketDeskError, TooMany
 from ticketcore.validation import faults
 
 PROBLEM = "application/problem+json"
@@ -38,6 +38,8 @@ class Problem(BaseModel):
 
 
 ALWAYS: Responses = {
+    401: {"model": Problem, "description": "The desk has sign-in, and there is no valid token"},
+    403: {"model": Problem, "description": "The token's role does not allow this"},
     422: {"model": Problem, "description": "A field is not valid"},
     503: {"model": Problem, "description": "The database is away"},
 }
@@ -45,6 +47,7 @@ UNREADABLE: dict[str, Any] = {
     "description": "The body cannot be read as the text that it should be",
     "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+OFTEN: Responses = {429: {"model": Problem, "description": "The caller asks too often; `Retry-After` says when to"}}
 MISSING: Responses = {404: {"model": Problem, "description": "There is no such ticket"}}
 
 
@@ -69,6 +72,8 @@ def _announced(api: FastAPI) -> dict[str, Any]:
         for call in calls.values():
             if "requestBody" in call:
                 call["responses"].setdefault("400", {**UNREADABLE})
+            if "security" in call:
+                call["security"] = [{}, *call["security"]]  # a desk without sign-in asks for no token
             for status, answer in call["responses"].items():
                 answer["headers"] = {**answer.get("headers", {}), **REQUEST_ID}
                 if status >= "400" and "application/json" in answer.get("content", {}):
@@ -80,8 +85,13 @@ def _explain(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, TicketDeskError)  # noqa: S101 - what the handler is registered for
     errors = error.errors if isinstance(error, InvalidInput) else None
     response = problem(error.title, error.status, str(error), errors)
-    if isinstance(error, DatabaseUnavailable):
-        response.headers["Retry-After"] = "2"
+    match error:
+        case DatabaseUnavailable():
+            response.headers["Retry-After"] = "2"
+        case TooMany():
+            response.headers["Retry-After"] = str(error.seconds)
+        case NotSignedIn():
+            response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

@@ -1,20 +1,9 @@
-"""What several routes take: the desk, and the number of a ticket."""
+"""What several routes take: the number of a ticket."""
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Path
 from starlette.convertors import StringConvertor, register_url_convertor
-
-from ticketcore.desk import Desk
-
-
-async def _desk(request: Request) -> Desk:  # not worth a thread: it is there since before the first request
-    found: Desk = request.app.state.current()
-    return found
-
-
-Here = Annotated[Desk, Depends(_desk)]
-"""The desk that the API was built for."""
 
 
 class _Number(StringConvertor):

@@ -1,11 +1,14 @@
 """The route that asks for a suggestion."""
 
 import asyncio
+from functools import partial
 
-from fastapi import APIRouter
+from anyio import to_thread
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from ticketcore.api.sharing import Here
+from ticketcore.api.callers import Here, at_most
+from ticketcore.api.problems import OFTEN
 from ticketcore.models import Category, Priority
 from ticketcore.validation import Description
 
@@ -31,9 +34,16 @@ class SuggestionAnswer(BaseModel):
     )
 
 
-@router.post("/", response_model_exclude_none=True, summary="Suggest a category and a priority")
+@router.post(
+    "/",
+    response_model_exclude_none=True,
+    responses=OFTEN,
+    dependencies=[Depends(at_most("classify", lambda settings: settings.rate_classify))],
+    summary="Suggest a category and a priority",
+)
 async def classify(desk: Here, question: Question) -> SuggestionAnswer:
-    suggestion = await asyncio.wrap_future(desk.classifier.ask(question.description, question.title))
+    ask = partial(desk.classifier.ask, question.description, question.title, asked_by=desk.person.name)
+    suggestion = await asyncio.wrap_future(await to_thread.run_sync(ask))  # to mask a long text takes 50 ms
     return SuggestionAnswer(
         suggested_category=suggestion.category, suggested_priority=suggestion.priority, note=suggestion.note
     )

@@ -9,15 +9,16 @@ from urllib.parse import urlencode
 
 import orjson
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, ValidationInfo, field_validator
 
 from ticketcore import feed, listing, stats, tickets
+from ticketcore.api.callers import Here, at_most
 from ticketcore.api.conditions import ETAG, NOT_MODIFIED, STALE, IfMatch, IfNoneMatch, etag, names, stale
 from ticketcore.api.keeping import answered
-from ticketcore.api.problems import MISSING, Problem, Responses
+from ticketcore.api.problems import MISSING, OFTEN, Problem, Responses
 from ticketcore.api.repetition import IdempotencyKey, identity
-from ticketcore.api.sharing import ONE, Here, TicketId
+from ticketcore.api.sharing import ONE, TicketId
 from ticketcore.errors import Conflict
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Event, NewNote, NewTicket, Source, Ticket, TicketChanges
@@ -94,14 +95,23 @@ def list_tickets(desk: Here, query: Annotated[ListQuery, Query()], request: Requ
     return Response(_as_json(changes.tickets), headers=headers, media_type="application/json")
 
 
-@router.post("/", status_code=201, response_model=Ticket, responses=FILED, summary="File a ticket")
+@router.post(
+    "/",
+    status_code=201,
+    response_model=Ticket,
+    responses=FILED | OFTEN,
+    dependencies=[Depends(at_most("create", lambda settings: settings.rate_create))],
+    summary="File a ticket",
+)
 async def create_ticket(
     desk: Here, new: NewTicket, request: Request, idempotency_key: IdempotencyKey = None
 ) -> Response:
     if idempotency_key is None:
-        ticket = await asyncio.wrap_future(desk.filing.file(new))
+        ticket = await asyncio.wrap_future(desk.filing.file(new, desk.person.name))
     else:
-        create = partial(tickets.create, desk.db, new, source=Source.API, **identity(idempotency_key, new))
+        create = partial(
+            tickets.create, desk.db, new, source=Source.API, actor=desk.person.name, **identity(idempotency_key, new)
+        )
         ticket = await to_thread.run_sync(create)
     return _shown(ticket, 201, Location=f"{request.url.path}{ticket.id}/")
 
@@ -133,12 +143,15 @@ def read_ticket(desk: Here, ticket_id: TicketId, if_none_match: IfNoneMatch) -> 
 )
 def change_ticket(desk: Here, ticket_id: TicketId, changes: TicketChanges, if_match: IfMatch) -> Response:
     """A JSON merge patch (RFC 7396) of the fields that can be changed; null clears a person or a link, nothing else."""
+    actor = desk.person.name
     if not if_match:
-        return _shown(tickets.update(desk.db, ticket_id, changes, source=Source.API))
+        return _shown(tickets.update(desk.db, ticket_id, changes, source=Source.API, actor=actor))
     current = tickets.get(desk.db, ticket_id)
     while names(if_match, current, header="If-Match"):
         try:
-            ticket = tickets.update(desk.db, ticket_id, changes, source=Source.API, expected_version=current.version)
+            ticket = tickets.update(
+                desk.db, ticket_id, changes, source=Source.API, actor=actor, expected_version=current.version
+            )
             return _shown(ticket)
         except Conflict as conflict:
             current = Ticket.model_validate(conflict.current)
@@ -152,7 +165,7 @@ def read_events(desk: Here, ticket_id: TicketId) -> list[Event]:
 
 @router.post(ONE + "/notes/", status_code=201, responses=MISSING, summary="Add an internal note to a ticket")
 def create_note(desk: Here, ticket_id: TicketId, new: NewNote) -> Event:
-    return tickets.note(desk.db, ticket_id, new, source=Source.API)
+    return tickets.note(desk.db, ticket_id, new, source=Source.API, actor=desk.person.name)
 
 
 def _shown(ticket: Ticket, status: int = 200, **headers: str) -> Response:

@@ -15,6 +15,7 @@ from typing import IO
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from ticketcore.access import Role
 from ticketcore.database import Database
 from ticketcore.errors import Conflict, InvalidInput
 from ticketcore.importer.intake import Fault, Intake, Refused
@@ -64,9 +65,11 @@ def load(
 
     Raises:
         InvalidInput: the file lacks a column that is required or named, or is no such file at all.
+        Forbidden: a lead imports files.
         Conflict: the file was imported already, under the same names.
         DatabaseUnavailable: the database is away. As with the others, nothing was stored.
     """
+    db.demand(Role.LEAD)
     names = names or {}
     file_key = _key(file, names)
     rows = (CsvRows if kind is Format.CSV else JsonRows)(file, names)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from ticketcore import desk, tickets
+from ticketcore import tickets
 from ticketcore.errors import Conflict, InvalidInput, TicketDeskError
 from ticketcore.models import Category, NewTicket, Priority, Source, Suggestion
 from ticketcore.ui import me
@@ -63,7 +63,7 @@ class Draft:
         if self.answer:
             self.answer.cancel()
         self.text = text
-        self.answer = desk.current().classifier.ask(text[1], text[0]) if text[1] else None
+        self.answer = me.desk().classifier.ask(text[1], text[0], asked_by=me.name()) if text[1] else None
         self.suggestion = None
 
     def collect(self) -> None:
@@ -96,7 +96,7 @@ class Draft:
         try:
             new = parse(NewTicket, {part: st.session_state.get(self.key(part)) for part in FIELDS})
             ticket = tickets.create(
-                desk.current().db,
+                me.desk().db,
                 new,
                 source=Source.DASHBOARD,
                 actor=me.name(),

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ticketcore import desk, tickets
+from ticketcore import tickets
+from ticketcore.access import Role
 from ticketcore.errors import InvalidInput, TicketDeskError
 from ticketcore.models import Source, Status, Ticket, TicketChanges
 from ticketcore.ui import me
@@ -12,15 +13,16 @@ from ticketcore.validation import parse
 
 def show(ticket: Ticket) -> None:
     """What this ticket is a duplicate of and what is a duplicate of it; marks it as one."""
-    others = tickets.duplicates(desk.current().db, ticket.id)
+    others = tickets.duplicates(me.desk().db, ticket.id)
     with st.container(horizontal=True, vertical_alignment="center"):
         if ticket.duplicate_of:
             _link(f"Duplicate of #{ticket.duplicate_of}", ticket.duplicate_of)
-            st.button(
-                "Not a duplicate", key=f"duplicate_{ticket.id}_undo", type="tertiary", icon=":material/link_off:",
-                on_click=_change, args=(ticket, {"duplicate_of": None}),
-            )  # fmt: skip
-        else:
+            if me.may(Role.AGENT):
+                st.button(
+                    "Not a duplicate", key=f"duplicate_{ticket.id}_undo", type="tertiary", icon=":material/link_off:",
+                    on_click=_change, args=(ticket, {"duplicate_of": None}),
+                )  # fmt: skip
+        elif me.may(Role.AGENT):
             with st.popover("Mark as duplicate", type="tertiary", icon=":material/content_copy:"):
                 number = st.number_input(
                     "Number of the other ticket", 1, 2**53 - 1, None, 1, key=f"duplicate_{ticket.id}", format="%d"
@@ -44,7 +46,7 @@ def _change(ticket: Ticket, values: dict[str, object]) -> None:
     try:
         changes = parse(TicketChanges, values)
         tickets.update(
-            desk.current().db, ticket.id, changes, source=Source.DASHBOARD, actor=me.name(),
+            me.desk().db, ticket.id, changes, source=Source.DASHBOARD, actor=me.name(),
             expected_version=ticket.version,
         )  # fmt: skip
     except InvalidInput as error:

@@ -8,7 +8,7 @@ import enum
 import pandas as pd
 import streamlit as st
 
-from ticketcore import desk, tickets
+from ticketcore import tickets
 from ticketcore.errors import Conflict, InvalidInput, TicketDeskError
 from ticketcore.models import Source, Ticket, TicketChanges
 from ticketcore.ui import me
@@ -86,7 +86,7 @@ def _save(ticket_id: int, version: int) -> None:
     try:
         changes = parse(TicketChanges, _mine(ticket_id))
         tickets.update(
-            desk.current().db, ticket_id, changes, source=Source.DASHBOARD, actor=me.name(), expected_version=version
+            me.desk().db, ticket_id, changes, source=Source.DASHBOARD, actor=me.name(), expected_version=version
         )
     except InvalidInput as error:
         faults = error.errors

@@ -1,14 +1,14 @@
 """The way from what a page shows to a file: the dialog in which an analyst chooses format and columns."""
 
 import uuid
-from urllib.parse import urlencode
 
 import streamlit as st
 
-from ticketcore import desk
+from ticketcore import seals
 from ticketcore.columns import COLUMNS
 from ticketcore.export import Format
 from ticketcore.filters import Sort, TicketFilter
+from ticketcore.ui import me
 from ticketcore.ui.widgets import guard
 from ticketcore.ui.words import label, plain
 
@@ -37,7 +37,7 @@ def close() -> None:
 
 @st.dialog("Export", on_dismiss=close)
 def _dialog(matching: TicketFilter, sort: Sort) -> None:
-    st.caption(f"{plain(matching.describe(desk.current().settings.timezone))}, every one of them".capitalize())
+    st.caption(f"{plain(matching.describe(me.desk().settings.timezone))}, every one of them".capitalize())
     format = st.segmented_control(
         "Format", list(Format), default=Format.CSV, key="export_format", format_func=_FORMATS.__getitem__, required=True
     )
@@ -53,10 +53,11 @@ def _dialog(matching: TicketFilter, sort: Sort) -> None:
         "format": format, "columns": ",".join(columns), "sort": sort.value, "signature": str(signature).lower(),
         "progress": name,
     }  # fmt: skip
+    seat = me.desk()
+    query = seals.sealed(seat.settings, [*matching.params(), *options.items()], seat.person)
     st.link_button(
-        "Download", f"/api/tickets/export/?{urlencode([*matching.params(), *options.items()])}", type="primary",
-        icon=":material/download:", width="stretch",
-    )  # fmt: skip
+        "Download", f"/api/tickets/export/?{query}", type="primary", icon=":material/download:", width="stretch"
+    )
     _progress(name)
 
 
@@ -64,7 +65,7 @@ def _dialog(matching: TicketFilter, sort: Sort) -> None:
 def _progress(name: str) -> None:
     """How far the download is."""
     with guard():
-        export = desk.current().exports.find(name)
+        export = me.desk().exports.find(name)
         if export is None:
             return
         rows = f"{export.rows:,} {'row' if export.rows == 1 else 'rows'}"

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ticketcore import desk, tickets
+from ticketcore import tickets
+from ticketcore.access import Role
 from ticketcore.errors import Conflict, NotFound, TicketDeskError
 from ticketcore.models import Category, Priority, Source, Status, Ticket, TicketChanges
 from ticketcore.ui import me
@@ -18,7 +19,7 @@ LONG, ROOM = 2_000, 420
 def load(ticket_id: int) -> Ticket | None:
     """The ticket, read anew; None, with a kind message, where there is none."""
     try:
-        return tickets.get(desk.current().db, ticket_id)
+        return tickets.get(me.desk().db, ticket_id)
     except NotFound as error:
         st.info(f"{plain(str(error))} It may have been mistyped.", icon=":material/search_off:")
         return None
@@ -36,7 +37,7 @@ def show(ticket: Ticket, where: str) -> None:
             members = list(kind)
             st.selectbox(
                 label(part), members, index=members.index(getattr(ticket, part)), key=key, format_func=label,
-                on_change=_store, args=(ticket, part, key, where), width=132,
+                on_change=_store, args=(ticket, part, key, where), width=132, disabled=not me.may(Role.AGENT),
             )  # fmt: skip
     _people(ticket, where)
     if ticket.suggestion_source:
@@ -50,7 +51,7 @@ def _people(ticket: Ticket, where: str) -> None:
     told = f" · told by {plain(ticket.reporter)}" if ticket.reporter else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Assigned to {plain(ticket.assignee or 'nobody')}{told}", width="content")
-        if (mine := me.name()) and ticket.assignee != mine:
+        if (mine := me.name()) and ticket.assignee != mine and me.may(Role.AGENT):
             key = f"{where}_assign_{ticket.id}_{ticket.version}"
             st.session_state[f"{key}_to"] = mine
             st.button(
@@ -64,7 +65,7 @@ def _store(ticket: Ticket, part: str, key: str, where: str) -> None:
     try:
         changes = parse(TicketChanges, {part: wanted})
         tickets.update(
-            desk.current().db,
+            me.desk().db,
             ticket.id,
             changes,
             source=Source.DASHBOARD,

@@ -13,12 +13,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ticketcore import desk, listing, stats
+from ticketcore import listing, stats
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count
 from ticketcore.lookalikes import Lookalike, find
 from ticketcore.models import Ticket
 from ticketcore.neighbours import neighbours as around
+from ticketcore.ui import me
 from ticketcore.views import View, known_to
 
 PAGE_SIZE = 50
@@ -36,8 +37,8 @@ def version() -> str:
     Raises:
         DatabaseUnavailable: the database is away.
     """
-    db = desk.current().db
-    return f"{id(db)} {_today()} {db.snapshot()}"
+    db = me.desk().db
+    return f"{db.key} {_today()} {db.snapshot()}"
 
 
 @st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
@@ -76,8 +77,8 @@ def assignees(at: str) -> list[str]:
 
 def first_day(at: str) -> date | None:
     """The day of the desk's first ticket, as of version `at`; None for an empty desk."""
-    first = listing.summaries(desk.current().db, TicketFilter(), sort=Sort.OLDEST, limit=1)
-    return first[0].created_at.astimezone(desk.current().settings.timezone).date() if first else None
+    first = listing.summaries(me.desk().db, TicketFilter(), sort=Sort.OLDEST, limit=1)
+    return first[0].created_at.astimezone(me.desk().settings.timezone).date() if first else None
 
 
 def views(owner: str | None, at: str) -> list[View]:
@@ -101,43 +102,43 @@ def overview(matching: TicketFilter, at: str) -> stats.Overview:
 
 
 def _today() -> date:
-    return datetime.now(desk.current().settings.timezone).date()
+    return datetime.now(me.desk().settings.timezone).date()
 
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
 def _count(matching: TicketFilter, at: str) -> Count:
-    return listing.count(desk.current().db, matching)
+    return listing.count(me.desk().db, matching)
 
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
 def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: str) -> pd.DataFrame:
-    rows = listing.summaries(desk.current().db, matching, sort=sort, limit=limit, offset=offset)
+    rows = listing.summaries(me.desk().db, matching, sort=sort, limit=limit, offset=offset)
     columns = ["id", "title", "excerpt", "category", "priority", "status", "created_at"]
     return pd.DataFrame([asdict(row) for row in rows], columns=columns)
 
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
 def _neighbours(matching: TicketFilter, sort: Sort, ticket: Ticket, at: str) -> tuple[int | None, int | None]:
-    return around(desk.current().db, matching, sort, ticket)
+    return around(me.desk().db, matching, sort, ticket)
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _views(owner: str | None, at: str) -> list[View]:
-    return known_to(desk.current().db, owner)
+    return known_to(me.desk().db, owner)
 
 
 # By time and not by version: what is filed in the meantime is among the newest tickets beside the form.
 @st.cache_data(max_entries=200, ttl=60, show_spinner=False)
 def _lookalikes(title: str, description: str) -> list[Lookalike]:
-    return find(desk.current().db, title, description, now=datetime.now(UTC))
+    return find(me.desk().db, title, description, now=datetime.now(UTC))
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
 def _assignees(at: str) -> list[str]:
-    return listing.assignees(desk.current().db)
+    return listing.assignees(me.desk().db)
 
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
 def _overview(matching: TicketFilter, at: str, today: date) -> stats.Overview:
-    shared = desk.current()
+    shared = me.desk()
     return stats.overview(shared.db, matching, timezone=shared.settings.timezone, now=datetime.now(UTC))

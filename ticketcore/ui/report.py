@@ -7,12 +7,12 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from ticketcore import desk, reports
+from ticketcore import reports
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Priority
 from ticketcore.period import Period, Unit
 from ticketcore.review import review
-from ticketcore.ui import charts, links, loaders, tables
+from ticketcore.ui import charts, links, loaders, me, tables
 from ticketcore.ui.marks import FEW, Shown, kept, share
 from ticketcore.ui.meanings import MEANINGS
 from ticketcore.ui.words import INKS, label, plain
@@ -25,7 +25,7 @@ COLOURS: dict[Better, Literal["normal", "inverse", "off"]] = {"more": "normal", 
 @st.cache_data(max_entries=64, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY)
 def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Shown | None:
     """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun."""
-    running = desk.current()
+    running = me.desk()
     hours = {Priority(name): hours for name, hours in running.settings.target_hours.items()}
     targets = {priority: timedelta(hours=hours[priority]) for priority in Priority if priority in hours}
     period = Period(first, last, running.settings.timezone, datetime.now(UTC))

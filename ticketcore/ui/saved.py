@@ -5,7 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from ticketcore import desk, views
+from ticketcore import views
+from ticketcore.access import Role
 from ticketcore.errors import InvalidInput, TicketDeskError
 from ticketcore.filters import Sort
 from ticketcore.ui import loaders, me
@@ -29,10 +30,14 @@ def box(at: str) -> None:
                     plain(view.name), key=f"saved_{view.id}", icon=icon, type="tertiary", width="stretch",
                     on_click=_show, args=(view.conditions,),
                 )  # fmt: skip
+                if not me.may(Role.AGENT):
+                    continue
                 st.button(
                     "Remove", key=f"saved_{view.id}_remove", icon=":material/delete:", type="tertiary",
                     on_click=_forget, args=(view.id,),
                 )  # fmt: skip
+        if not me.may(Role.AGENT):
+            return
         st.text_input("Save this view as", key="saved_name", placeholder="My open tickets")
         shared = st.checkbox(
             "Share it with the desk", key=f"saved_shared_{mine is None}", value=mine is None, disabled=mine is None,
@@ -51,7 +56,7 @@ def _save(owner: str | None) -> None:
         **{key: chosen[key].isoformat() if chosen[key] else None for key in DATES},
     }  # fmt: skip
     try:
-        views.save(desk.current().db, chosen.get("saved_name") or "", conditions, owner=owner)
+        views.save(me.desk().db, chosen.get("saved_name") or "", conditions, owner=owner)
     except InvalidInput as error:
         chosen[_FAULT] = complaint("name", error.errors["name"])
     except TicketDeskError as error:
@@ -73,6 +78,6 @@ def _show(conditions: dict[str, Any]) -> None:
 
 def _forget(view_id: int) -> None:
     try:
-        views.forget(desk.current().db, view_id)
+        views.forget(me.desk().db, view_id, owner=me.name())
     except TicketDeskError as error:
         st.session_state[_FAULT] = plain(str(error))

@@ -4,9 +4,8 @@ from datetime import date, datetime, timedelta
 
 import streamlit as st
 
-from ticketcore import desk
 from ticketcore.period import Unit
-from ticketcore.ui import loaders
+from ticketcore.ui import loaders, me
 from ticketcore.ui.words import label
 
 _PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "A year", 0: "All"}
@@ -15,7 +14,7 @@ _UNITS = {unit: label(unit) for unit in Unit}
 
 def box() -> tuple[date, date, Unit]:
     """What to report on, and how finely: the days of the filter, or as many until today as were chosen."""
-    today = datetime.now(desk.current().settings.timezone).date()
+    today = datetime.now(me.desk().settings.timezone).date()
     first, last = st.session_state["from"], st.session_state["to"]
     if not (first or last):
         days = st.segmented_control(

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ticketcore import desk, tickets
+from ticketcore import tickets
+from ticketcore.access import Role
 from ticketcore.errors import InvalidInput, TicketDeskError
 from ticketcore.models import Event, NewNote, Source, Ticket
 from ticketcore.ui import me
@@ -16,13 +17,14 @@ ICONS = {"created": ":material/add_circle:", "changed": ":material/edit:", "note
 def show(ticket: Ticket) -> None:
     """The history, oldest entry first, and room for a note."""
     st.subheader("History")
-    for event in tickets.history(desk.current().db, ticket.id):
+    for event in tickets.history(me.desk().db, ticket.id):
         when = f"{ago(event.at)} · {moment(event.at)} · {DOORS[event.source]}"
         st.markdown(f"{ICONS[event.kind]} **{_what(event)}**{_by(event)} · {when}")
         if event.kind == "noted":
             with st.container(border=True):
                 as_text(event.new_value or "")
-    _note(ticket)
+    if me.may(Role.AGENT):
+        _note(ticket)
 
 
 def _what(event: Event) -> str:
@@ -62,7 +64,7 @@ def _add(ticket_id: int, key: str) -> None:
     st.session_state.pop(f"{key}_fault", None)
     try:
         new = parse(NewNote, {"text": st.session_state.get(key) or ""})
-        tickets.note(desk.current().db, ticket_id, new, source=Source.DASHBOARD, actor=me.name())
+        tickets.note(me.desk().db, ticket_id, new, source=Source.DASHBOARD, actor=me.name())
     except InvalidInput as error:
         st.session_state[f"{key}_fault"] = complaint("note", error.errors.get("text", str(error)))
     except TicketDeskError as error:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from ticketcore import bulk, desk
+from ticketcore import bulk
 from ticketcore.errors import InvalidInput, TicketDeskError
 from ticketcore.filters import TicketFilter
 from ticketcore.listing import Count
@@ -71,7 +71,7 @@ def _changes(at: str) -> TicketChanges | None:
 
 def _preview(chosen: Chosen, changes: TicketChanges) -> None:
     try:
-        told = bulk.preview(desk.current().db, chosen, changes)
+        told = bulk.preview(me.desk().db, chosen, changes)
     except InvalidInput as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -105,7 +105,7 @@ def _tell() -> None:
 
 def _apply(chosen: Chosen, changes: TicketChanges) -> None:
     try:
-        results = bulk.update(desk.current().db, chosen, changes, source=Source.DASHBOARD, actor=me.name())
+        results = bulk.update(me.desk().db, chosen, changes, source=Source.DASHBOARD, actor=me.name())
     except TicketDeskError as error:
         st.session_state[_DONE] = (f"{error} Nothing was changed.", False, [], False)
         return
@@ -119,7 +119,7 @@ def _apply(chosen: Chosen, changes: TicketChanges) -> None:
 
 def _undo(results: list[bulk.Result]) -> None:
     try:
-        undone = bulk.undo(desk.current().db, results, source=Source.DASHBOARD, actor=me.name())
+        undone = bulk.undo(me.desk().db, results, source=Source.DASHBOARD, actor=me.name())
     except TicketDeskError as error:
         st.session_state[_DONE] = (f"{error} Nothing was undone.", False, results, True)
         return

@@ -9,13 +9,12 @@ from urllib.parse import parse_qs
 
 import streamlit as st
 
-from ticketcore import desk
 from ticketcore.behind import Behind
-from ticketcore.errors import DatabaseUnavailable, InvalidInput
+from ticketcore.errors import DatabaseUnavailable, Forbidden, InvalidInput
 from ticketcore.filters import Sort, TicketFilter, local_moment
 from ticketcore.models import Category, Priority, Status
 from ticketcore.period import midnight
-from ticketcore.ui import loaders
+from ticketcore.ui import loaders, me
 from ticketcore.ui.words import complaint, label, plain
 from ticketcore.validation import parse
 
@@ -38,11 +37,13 @@ def guard() -> Iterator[None]:
     except DatabaseUnavailable as error:
         st.error(f"{plain(str(error))} This page comes back by itself.", icon=":material/cloud_off:")
         _come_back()
+    except Forbidden as error:
+        st.error(plain(str(error)), icon=":material/lock:")
 
 
 @st.fragment(run_every="2s")
 def _come_back() -> None:
-    if desk.current().db.is_ready():
+    if me.desk().db.is_ready():
         st.rerun()
 
 
@@ -185,7 +186,7 @@ def _behind() -> dict[str, object]:
 
 
 def _tell_behind(matching: TicketFilter) -> None:
-    words = matching.behind_words(lambda moment: local_moment(moment, desk.current().settings.timezone))
+    words = matching.behind_words(lambda moment: local_moment(moment, me.desk().settings.timezone))
     if words:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/filter_alt: Only those {plain(', '.join(words))}", width="content")
@@ -202,7 +203,7 @@ def _forget_behind() -> None:
 
 
 def _filter(behind: Mapping[str, object]) -> TicketFilter:
-    chosen, zone = st.session_state, desk.current().settings.timezone
+    chosen, zone = st.session_state, me.desk().settings.timezone
     first, last = chosen["from"], chosen["to"]
     if first and last and first > last:
         raise InvalidInput({"to": "“Created from” is after “Created to”: no ticket can be in between."})

@@ -1,0 +1,41 @@
+"""What a clock on the wall shows, by PostgreSQL's knowledge of time zones, as in every other query.
+
+Python's own may be older or newer, and a figure and the list behind it have to mean the same hours.
+"""
+
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from ticketcore.database import Readable
+
+# The days on which the clock was changed, and there the minute.
+_CHANGES = sa.text("""
+    with day as (
+        select at, timezone(:zone, at) - timezone('UTC', at) as ahead
+        from generate_series(cast(:first as timestamptz), cast(:last as timestamptz) + interval '1 day', '1 day') as at
+    ), step as (
+        select at, ahead, lag(at) over following as before, lag(ahead) over following as was
+        from day window following as (order by at)
+    )
+    select case when before is null then at else (
+               select min(minute) from generate_series(before, at, '1 minute') as minute
+               where timezone(:zone, minute) - timezone('UTC', minute) <> was) end as since,
+           ahead
+    from step where before is null or ahead <> was order by at
+""")
+
+
+def changes(
+    db: Readable, zone: str, first: datetime, last: datetime
+) -> tuple[list[datetime], npt.NDArray[np.timedelta64]]:
+    """Since when, from `first` to `last`, a clock in the zone is how far ahead of UTC; the first of them is `first`.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+    """
+    with db.read() as connection:
+        rows = connection.execute(_CHANGES, {"zone": zone, "first": first, "last": last}).all()
+    return [row.since for row in rows], np.array([row.ahead for row in rows], dtype="timedelta64[us]")
