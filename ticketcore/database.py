@@ -282,7 +282,8 @@ def _join(connection: sa.Connection, snapshot: str) -> None:
     try:
         connection.exec_driver_sql(f"set transaction snapshot '{snapshot}'; {_ALONE}")
     except DBAPIError as error:
-        if isinstance(error.orig, psycopg2.errors.UndefinedObject):  # whoever exported it lost the connection
+        # Whoever exported it lost the connection; what that is called depends on the age of the server.
+        if isinstance(error.orig, psycopg2.errors.UndefinedObject | psycopg2.errors.InvalidParameterValue):
             raise DatabaseUnavailable from None
         raise
 

@@ -50,7 +50,8 @@ def server(url: str) -> Iterator[int]:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.served", str(port)], env={**os.environ, "DATABASE_URL": url}
+        [sys.executable, "-m", "tests.bench.served", str(port)],
+        env={**os.environ, "DATABASE_URL": url, "DESK_RATE_CREATE": "0"},
     )
     try:
         while True:

@@ -115,3 +115,15 @@ def test_what_is_refused_while_closing_is_not_stored_and_what_is_taken_is(db: Da
     assert len(taken) + len(refused) == 1_200
     filed = [future.result(10).id for future in taken]
     assert sorted(row.id for row in stored(sql)) == sorted(filed)
+
+
+def test_what_several_programs_file_at_once_is_told_as_each_ones_own(filing: Filing, sql: sa.Connection) -> None:
+    leave = held_up(filing)
+    waiting = [filing.file(new(number), ("Mail gate", "Chat", None)[number % 3]) for number in range(30)]
+    leave.set()
+    for number, future in enumerate(waiting):
+        assert future.result(10).title == f"Refund {number}"
+    told = sql.exec_driver_sql("select title, actor from tickets join ticket_events on ticket_id = tickets.id").all()
+    assert {(title, actor) for title, actor in told} == {
+        (f"Refund {number}", ("Mail gate", "Chat", None)[number % 3]) for number in range(30)
+    }

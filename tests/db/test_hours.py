@@ -1,6 +1,6 @@
 """Hours of the week mean what a clock on the wall shows, wherever a range begins."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,9 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import Row, put
-from ticketcore import listing
+from ticketcore import listing, reports
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
+from ticketcore.gathering import gathered
+from ticketcore.period import Period
 from ticketcore.validation import parse
 
 QUARTER, HAIR = timedelta(minutes=15), timedelta(microseconds=1)
@@ -68,3 +70,45 @@ def test_a_filter_of_hours_finds_what_the_clock_shows(
         where = parse(TicketFilter, {**values, **span, "timezone": zone})
         assert {one.id for one in listing.summaries(db, where, limit=len(rows))} == expected, values
         assert listing.count(db, where).number == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("America/Vancouver", "2026-10-20", "2026-11-25"),  # of which PostgreSQL and Python may know different things
+        ("Africa/Casablanca", "2026-02-01", "2026-03-31"),
+        ("America/St_Johns", "2011-03-10", "2011-03-16"),  # the clock went forward at a minute past midnight
+        ("Antarctica/Casey", "2020-10-01", "2020-10-06"),
+        ("Pacific/Apia", "2011-12-28", "2012-01-02"),  # a day was left out
+        ("Asia/Kathmandu", "1985-12-28", "1986-01-03"),
+        ("Europe/Amsterdam", "1937-06-28", "1937-07-03"),  # by seconds until then
+    ],
+)
+def test_figures_and_lists_mean_the_hours_of_the_databases_own_clock(
+    db: Database, sql: sa.Connection, zone: str, first: str, last: str
+) -> None:
+    sql.execute(
+        sa.text("""
+            insert into tickets (title, description, category, priority, created_at)
+            select 'A', 'B', 'general', 'low', at
+            from generate_series(cast(:first as timestamptz), cast(:last as timestamptz), '7 minutes 13 seconds') as at
+        """),
+        {"first": first, "last": last},
+    )
+    shown = sa.text("""
+        select date_part('isodow', local)::int, date_part('hour', local)::int, count(*)
+        from (select timezone(:zone, created_at) as local from tickets) as shown group by 1, 2""")
+    expected = {(day, hour): number for day, hour, number in sql.execute(shown, {"zone": zone})}
+    now = datetime(2027, 1, 1, tzinfo=UTC)
+    period = Period(date.fromisoformat(first) - timedelta(days=2), date.fromisoformat(last), ZoneInfo(zone), now)
+    with gathered(db, TicketFilter(), period.start) as happened:
+        found = reports.arrivals(happened, period)
+    assert {
+        (day + 1, hour): number for day in range(7) for hour in range(24) if (number := found[day][hour])
+    } == expected
+    for day, hour in list(expected)[::7]:
+        where = parse(TicketFilter, {"weekday": [day], "hour": [hour], "timezone": zone,
+                                     "created_from": period.start, "created_to": period.end})  # fmt: skip
+        assert listing.count(db, where).number == expected[day, hour]
+    every = parse(TicketFilter, {"hour": list(range(24)), "timezone": zone, "created_to": period.end})
+    assert listing.count(db, every).number == sum(expected.values())

@@ -15,6 +15,7 @@ from tests.lives import HOUR, NOW, Told, lives, store
 from tests.oracle import CATEGORIES, PRIORITIES
 from ticketcore import reports
 from ticketcore.database import Database
+from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import TicketFilter
 from ticketcore.flow import flow
 from ticketcore.gathering import Gathered, gathered
@@ -232,3 +233,24 @@ def test_the_work_before_is_that_of_the_same_people_however_many_others_there_we
     found = review(db, TicketFilter(), period, Unit.DAY, TARGETS)
     assert [(work.assignee, work.resolved) for work in found.now.work] == [("Zed", 9)]
     assert {work.assignee: work.resolved for work in found.before.work}["Zed"] == 1
+
+
+def test_a_database_that_goes_away_in_the_middle_is_away_and_nothing_is_left_open(
+    desk: Database, server: str, sql: sa.Connection
+) -> None:
+    """Whoever holds the snapshot loses the connection before the readings have begun."""
+
+    def read_late() -> None:
+        with desk.frozen() as frozen:
+            sql.exec_driver_sql("""
+                select pg_terminate_backend(pid) from pg_stat_activity
+                where application_name = 'ticket-desk' and state = 'idle in transaction'""")
+            holding = sa.text("select count(*) from pg_stat_activity where state = 'idle in transaction'")
+            while sql.execute(holding).scalar():
+                pass
+            with frozen.read() as connection:
+                connection.scalar(sa.text("select 1"))
+
+    with pytest.raises(DatabaseUnavailable):
+        read_late()
+    assert review(desk, TicketFilter(), PERIODS[0], Unit.WEEK, TARGETS).now.created
