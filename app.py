@@ -21,7 +21,7 @@ from streamlit import config
 
 from ticketcore import api, desk, journal, settings
 from ticketcore.api.middleware import BrokenOffError
-from ticketcore.doors import AsItIs, Gate, SameOrigin, Shield, WholeText
+from ticketcore.doors import AsItIs, Gate, Inside, SameOrigin, Shield, WholeText
 from ticketcore.errors import StartUpError
 from ticketcore.settings import Settings
 from ticketcore.ui import me
@@ -107,6 +107,7 @@ app = st.App(
         Middleware(Shield, reading, [me.KEEP]),
         Middleware(Gate, reading),
         Middleware(SameOrigin, reading),
+        Middleware(Inside, reading, me.is_inside),
         Middleware(WholeText),
         Middleware(AsItIs),
     ],

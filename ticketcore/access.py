@@ -5,6 +5,8 @@ be refused. Whoever has no role may do nothing.
 """
 
 import enum
+import re
+import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,12 +41,18 @@ def demand(needed: Role, role: Role | None) -> None:
         raise Forbidden(f"This takes the role “{needed}”; yours is “{role}”.")
 
 
+_WHO = re.compile(r"\*|group:.+|[^\s@*;,]*@[^\s@*;,]+")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
 @dataclass(frozen=True)
 class Person:
     """Who asks: the name that the history tells, and the role; None for whoever has no business here."""
 
     name: str | None
     role: Role | None
+    token: int | None = None
+    """The number of the token by which they are known, if it is one."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Rule:
             return True
         if self.who.startswith("group:"):
             return self.who.removeprefix("group:") in groups
-        known = address.casefold()
+        known = lowered(address)
         return known.endswith(self.who) if self.who.startswith("@") else known == self.who
 
 
@@ -74,11 +82,16 @@ def rules(pairs: Iterable[tuple[str, str]]) -> tuple[Rule, ...]:
     for who, role in pairs:
         if role not in list(Role):
             raise ValueError(f"must give one of the roles {', '.join(Role)}")
-        name = who if who.startswith("group:") else who.casefold()
-        if not (name == "*" or (name.removeprefix("group:") and ("@" in name or name.startswith("group:")))):
+        name = who if who.startswith("group:") else lowered(who)
+        if not _WHO.fullmatch(name):
             raise ValueError("must name addresses, domains as in @example.org, groups as in group:support, or *")
         found.append(Rule(name, Role(role)))
     return tuple(found)
+
+
+def lowered(address: str) -> str:
+    """An address as it is compared: no letter beside those of ASCII is taken for another."""
+    return address.translate(_LOWER)
 
 
 def role_of(given: Sequence[Rule], address: str, groups: Iterable[str] = ()) -> Role | None:

@@ -4,11 +4,13 @@ import base64
 import hashlib
 import importlib.util
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +20,12 @@ Reading = Callable[[], Settings]
 
 HEALTH = ("/api/health/", "/_stcore/health")
 LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})", re.ASCII)
+LOCAL = re.compile(r"(([\w-]+\.)*localhost|127(\.\d{1,3}){3}|\[(::1|::ffff:127(\.\d{1,3}){3})\])(:\d+)?", re.ASCII)
+PROXY = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""By these one sees that a request has come a longer way."""
+
+METRICS = "/_stcore/metrics"
+MEDIA = "/media/"
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 PAGE = (
@@ -84,8 +92,25 @@ class SameOrigin:
             return False
         own = {headers.get("host", "").lower()}
         if url := self._settings().oidc_redirect_url:  # behind a proxy that calls the desk by another name
-            own.add(urlsplit(str(url)).netloc.lower())
-        return urlsplit(origin).netloc.lower() not in own
+            own.add(_netloc(str(url)))
+        return _netloc(origin) not in own
+
+
+class Inside:
+    """Keeps what Streamlit itself answers to whoever has a role: files that pages made, and its own figures."""
+
+    def __init__(self, app: ASGIApp, settings: Reading, admits: Callable[[Mapping[str, str]], bool]) -> None:
+        """`admits` says from a request's cookies whether they are of somebody with a role."""
+        self._app, self._settings, self._admits = app, settings, admits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_inside = scope["type"] == "http" and scope["path"].startswith((MEDIA, METRICS))
+        if is_inside and self._settings().has_sign_in:
+            cookies = HTTPConnection(scope).cookies
+            if not await to_thread.run_sync(lambda: self._admits(cookies)):
+                await _refuse("Sign in first.\n", scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class Shield:
@@ -102,6 +127,8 @@ class Shield:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Content-Type-Options"] = "nosniff"
+                if scope["path"].startswith(MEDIA):
+                    headers["Cache-Control"] = "no-store"
                 headers["Referrer-Policy"] = "same-origin"
                 headers["Content-Security-Policy"] = self._policy(scope["path"])
                 self._keep_to_https(headers)
@@ -185,8 +212,15 @@ def _is_here(scope: Scope) -> bool:
 
 
 def _is_called_local(scope: Scope) -> bool:
-    name = urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname or ""
-    return name == "localhost" or name.endswith(".localhost") or bool(LOOPBACK.fullmatch(name))
+    headers = Headers(scope=scope)
+    return LOCAL.fullmatch(headers.get("host", "").lower()) is not None and not any(sign in headers for sign in PROXY)
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
 
 
 async def _refuse(why: str, scope: Scope, receive: Receive, send: Send) -> None:

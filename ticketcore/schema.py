@@ -242,6 +242,14 @@ api_tokens = Table(
 )
 """By what programs are known to the API. Of the secret in a token only its SHA-256 is there."""
 
+sign_outs = Table(
+    "sign_outs",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("began_at", _moment, nullable=False),
+)
+"""When the latest session began that somebody, by the `sub` of the OpenID provider, signed out of."""
+
 model_questions = Table(
     "model_questions",
     metadata,

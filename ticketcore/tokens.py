@@ -117,7 +117,7 @@ def person(db: Database, token: str, *, now: datetime) -> Person | None:
     if found.last_used_at is None or now - found.last_used_at > USED:
         with db.write(Source.API) as connection:
             connection.execute(sa.update(api_tokens).where(_t.id == number).values(last_used_at=now))
-    return Person(found.name, found.role)
+    return Person(found.name, found.role, number)
 
 
 def _digest(secret: str) -> str:

@@ -147,6 +147,54 @@ def test_somebody_signs_in_works_and_signs_out(guarded: Desk, visitor: Callable[
     expect(page.get_by_text("A secret title")).to_have_count(0)
 
 
+def test_who_signs_out_is_signed_out_in_every_tab_and_a_kept_cookie_is_worth_nothing(
+    guarded: Desk, visitor: Callable[[], Page]
+) -> None:
+    page = visitor()
+    sign_in(page, "lea")
+    other = page.context.new_page()
+    other.goto("/tickets")
+    expect(other.get_by_text("1 ticket", exact=True)).to_be_visible()
+    kept = page.context.cookies()
+    page.locator(".st-key-me button").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="End session").click()
+    expect(other.get_by_role("button", name="Sign in again")).to_be_visible()
+    expect(other.get_by_text("1 ticket", exact=True)).to_have_count(0)
+    thief = visitor()
+    thief.context.add_cookies(kept)
+    thief.goto("/tickets")
+    expect(thief.get_by_role("button", name="Sign in again")).to_be_visible()
+
+
+def test_a_page_that_is_open_when_the_session_ends_shows_nothing_any_more(
+    guarded: Desk, visitor: Callable[[], Page]
+) -> None:
+    before = len(guarded.log())
+    page = visitor()
+    as_somebody(page, guarded, email="lea@example.org", sub="late", iat=int(time.time()) - 12 * 3600 + 8)
+    expect(page.get_by_text("1 ticket", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in again")).to_be_visible()
+    expect(page.get_by_text("1 ticket", exact=True)).to_have_count(0)
+    assert "Traceback" not in guarded.log()[before:]
+
+
+def test_a_file_that_a_page_made_is_for_those_who_are_signed_in(guarded: Desk, visitor: Callable[[], Page]) -> None:
+    page = visitor()
+    as_somebody(page, guarded, email="vic@example.org")
+    page.goto("/stats")
+    settle(page)
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Figures").click()
+    assert begun.value.path().stat().st_size > 1_000
+    assert urlsplit(begun.value.url).path.startswith("/media/")
+    assert httpx.get(begun.value.url).status_code == 403
+    answer = httpx.get(begun.value.url, cookies={one["name"]: one["value"] for one in page.context.cookies()})
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert httpx.get(f"{guarded.url}/_stcore/metrics").status_code == 403
+
+
 @pytest.mark.parametrize("name", ["eve", "mal"])
 def test_who_has_no_role_is_refused_kindly(name: str, visitor: Callable[[], Page]) -> None:
     page = visitor()

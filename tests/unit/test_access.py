@@ -42,6 +42,11 @@ def test_the_highest_role_of_all_rules_that_fit_counts(
     assert found == (ORDER[max(expected)] if expected else None)
 
 
+@pytest.mark.parametrize(("who", "address"), [("@strasse.de", "eve@straße.de"), ("gross@x.org", "groß@x.org")])
+def test_no_letter_is_taken_for_another(who: str, address: str) -> None:
+    assert role_of(rules([(who, "lead")]), address) is None
+
+
 @pytest.mark.parametrize("needed", list(Role))
 @pytest.mark.parametrize("role", [None, *Role])
 def test_a_role_may_do_what_those_before_it_may(needed: Role, role: Role | None) -> None:
@@ -52,7 +57,20 @@ def test_a_role_may_do_what_those_before_it_may(needed: Role, role: Role | None)
             demand(needed, role)
 
 
-@pytest.mark.parametrize("text", ["@example.org", "ann=agent", "@example.org=boss", "=lead", "group:=lead", "@=lead,"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@example.org",
+        "ann=agent",
+        "@example.org=boss",
+        "=lead",
+        "group:=lead",
+        "@=lead,",
+        "*@example.org=lead",
+        "ann@x.org;ben@x.org=lead",
+        "ann@example.org@else.org=lead",
+    ],
+)
 def test_rules_that_say_nothing_stop_the_start(text: str) -> None:
     with pytest.raises(StartUpError, match="DESK_ROLES"):
         read({**SIGN_IN, "DESK_ROLES": text})

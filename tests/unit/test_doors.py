@@ -105,6 +105,21 @@ def test_what_a_page_of_another_site_sends_is_refused(headers: dict[str, str], i
     assert someone.get("/api/tickets/", headers=headers).status_code == 200, "a link from elsewhere may lead here"
 
 
+@pytest.mark.parametrize("sign", ["X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via", "Forwarded"])
+def test_who_came_a_longer_way_is_not_on_this_machine(sign: str) -> None:
+    assert visitor(CLOSED).get("/api/tickets/", headers={sign: "127.0.0.1"}).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["[", "evil@localhost", "localhost/evil.com", "localhost:x", "", "a b"])
+def test_a_host_that_is_none_is_not_this_machine(host: str) -> None:
+    assert visitor(CLOSED).get("/api/tickets/", headers={"Host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://[", "", "//", "x"])
+def test_an_origin_that_is_none_is_foreign(origin: str) -> None:
+    assert visitor(OPEN).post("/api/tickets/", headers={"Origin": origin}).status_code == 403
+
+
 def test_the_address_that_sign_in_returns_to_is_the_desks_own_too() -> None:
     behind_a_proxy = visitor(SIGNED, host="inner:8501")
     assert connects(behind_a_proxy, Origin="https://desk.example.org")

@@ -21,6 +21,8 @@ def written(default: object) -> str:
     """A default as the environment would say it."""
     if isinstance(default, dict):
         return ",".join(f"{name}={value:g}" for name, value in default.items())
+    if isinstance(default, bool):
+        return str(int(default))
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 

@@ -92,7 +92,8 @@ def at_most(what: str, limit: Callable[[Settings], int]) -> Callable[[Request, S
 
     async def counted(request: Request, seat: Annotated[Seat, Depends(_seat)]) -> None:
         client = request.client.host if request.client else ""
-        caller = f"token {seat.person.name}" if seat.person.name else client
+        seat.db.demand(Role.AGENT)  # whoever may not do it at all uses nothing up
+        caller = f"token {seat.person.token}" if seat.person.token else client
         request.app.state.rates.count(what, caller, limit(seat.settings))
 
     return counted

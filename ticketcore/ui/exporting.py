@@ -5,6 +5,7 @@ import uuid
 import streamlit as st
 
 from ticketcore import seals
+from ticketcore.access import Role
 from ticketcore.columns import COLUMNS
 from ticketcore.export import Format
 from ticketcore.filters import Sort, TicketFilter
@@ -53,12 +54,20 @@ def _dialog(matching: TicketFilter, sort: Sort) -> None:
         "format": format, "columns": ",".join(columns), "sort": sort.value, "signature": str(signature).lower(),
         "progress": name,
     }  # fmt: skip
-    seat = me.desk()
-    query = seals.sealed(seat.settings, [*matching.params(), *options.items()], seat.person)
-    st.link_button(
-        "Download", f"/api/tickets/export/?{query}", type="primary", icon=":material/download:", width="stretch"
-    )
+    _link([*matching.params(), *options.items()])
     _progress(name)
+
+
+@st.fragment(run_every=f"{seals.LIFE // 3}s")
+def _link(query: list[tuple[str, str]]) -> None:
+    """The way to the file, signed anew before the signature is too old."""
+    with guard():
+        seat = me.desk()
+        seat.db.demand(Role.VIEWER)
+        signed = seals.sealed(seat.settings, query, seat.person)
+        st.link_button(
+            "Download", f"/api/tickets/export/?{signed}", type="primary", icon=":material/download:", width="stretch"
+        )
 
 
 @st.fragment(run_every="1s")

@@ -4,16 +4,26 @@ Where the desk has sign-in, it is who the OpenID provider says; their session en
 none, everybody may do everything, under the name that they give, which their browser keeps for a year.
 """
 
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
 import streamlit as st
+from streamlit.auth_util import get_cookie_with_chunks, get_origin_from_redirect_uri
+from streamlit.web.server.server_util import get_cookie_secret
+from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from ticketcore import desk as process
-from ticketcore.access import Person, Role, role_of
+from ticketcore import sign_outs
+from ticketcore.access import Person, Role, lowered, role_of
 from ticketcore.desk import Seat
-from ticketcore.errors import InvalidInput
+from ticketcore.errors import DatabaseUnavailable, InvalidInput
 from ticketcore.models import TicketChanges
 from ticketcore.ui.words import complaint, plain
 from ticketcore.validation import parse
@@ -39,16 +49,43 @@ def person() -> Person | None:
     settings = process.current().settings
     if not settings.has_sign_in:
         return Person(_valid(st.session_state.get(_NAME) or "") or None, Role.LEAD)
-    claims: dict[str, Any] = st.user.to_dict()
-    if not claims.get("is_logged_in") or _is_over(claims, timedelta(hours=settings.session_hours)):
+    return _known(st.user.to_dict())
+
+
+def is_inside(cookies: Mapping[str, str]) -> bool:
+    """Whether these are the cookies of somebody who is signed in and has a role."""
+    secret = get_cookie_secret()
+
+    def one(name: str) -> bytes | None:
+        return decode_signed_value(secret, name, cookies[name]) if name in cookies else None
+
+    try:
+        claims = json.loads(get_cookie_with_chunks(one, USER_COOKIE_NAME) or b"{}")
+    except ValueError:
+        return False
+    if claims.get("origin") != get_origin_from_redirect_uri():
+        return False
+    known = _known(claims)
+    return bool(known and known.role)
+
+
+def _known(claims: dict[str, Any]) -> Person | None:
+    """Who these claims of an ID token are about; None for a session that is over."""
+    settings, subject = process.current().settings, str(claims.get("sub") or "")
+    since = _signed_in_at(claims)
+    if not (claims.get("is_logged_in") and since):
+        return None
+    if datetime.now(UTC) - since > timedelta(hours=settings.session_hours) or _signed_out.covers(subject, since):
         return None
     # An address that the provider did not check says nothing: anybody could have written it there.
     is_own = claims.get("email_verified") is True or (settings.trusts_addresses and "email_verified" not in claims)
-    address = str(claims.get("email") or "") if is_own else ""
-    groups = claims.get("groups") or ()
-    names = [groups] if isinstance(groups, str) else [str(group) for group in groups]
-    called = address or str(claims.get("preferred_username") or claims.get("sub") or "")
-    return Person(_valid(called) or None, role_of(settings.roles, address, names))
+    address = lowered(email) if is_own and isinstance(email := claims.get("email"), str) else ""
+    told = claims.get("groups")
+    groups = [told] if isinstance(told, str) else told if isinstance(told, list | tuple) else ()
+    # What the provider promises to be nobody else's, in a form that is no address.
+    called = _valid(address or (f"subject {subject.replace('@', ' at ')}" if subject else ""))
+    role = role_of(settings.roles, address, [group for group in groups if isinstance(group, str)])
+    return Person(called or None, role if called else None)
 
 
 def name() -> str | None:
@@ -80,7 +117,7 @@ def gate() -> bool:
                 f"You are signed in as **{plain(known.name or 'somebody without a name')}**, who has no role at this "
                 "desk yet. Ask whoever runs it to give you one."
             )
-            st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+            st.button("Sign out", icon=":material/logout:", on_click=_sign_out)
     return False
 
 
@@ -102,7 +139,42 @@ def _signed_in() -> None:
         st.popover(plain(known.name or "You"), icon=":material/person:", type="tertiary"),
     ):
         st.caption(f"Your role is “{known.role}”.")
-        st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+        st.button("Sign out", icon=":material/logout:", on_click=_sign_out)
+
+
+def _sign_out() -> None:
+    """Ends this session in every tab, and whoever else has its cookie; earlier ones of this person as well."""
+    claims = st.user.to_dict()
+    with contextlib.suppress(DatabaseUnavailable):
+        if began := _signed_in_at(claims):
+            _signed_out.note(str(claims.get("sub") or ""), began)
+    st.logout()
+
+
+class _SignedOut:
+    """Who signed out of which session; known to every process within seconds."""
+
+    FRESH = 2.0
+
+    def __init__(self) -> None:
+        self._times: dict[str, datetime] = {}
+        self._read = float("-inf")
+        self._lock = threading.Lock()
+
+    def note(self, subject: str, began: datetime) -> None:
+        sign_outs.note(process.current().db, subject, began)
+        self._read = float("-inf")
+
+    def covers(self, subject: str, began: datetime) -> bool:
+        with self._lock:
+            if time.monotonic() - self._read > self.FRESH:
+                with contextlib.suppress(DatabaseUnavailable):  # then nobody reads anything else either
+                    self._times = sign_outs.known(process.current().db)
+                    self._read = time.monotonic()
+        return subject in self._times and began <= self._times[subject]
+
+
+_signed_out = _SignedOut()
 
 
 def _by_name() -> None:
@@ -132,13 +204,12 @@ def _keep() -> None:
     st.session_state["me_keep"] = True
 
 
-def _is_over(claims: dict[str, Any], life: timedelta) -> bool:
-    """Whether somebody signed in too long ago; one who cannot say when has to do it again."""
+def _signed_in_at(claims: dict[str, Any]) -> datetime | None:
+    """When somebody signed in; None if the provider did not say."""
     try:
-        since = datetime.fromtimestamp(float(claims["iat"]), UTC)
+        return datetime.fromtimestamp(float(claims["iat"]), UTC)
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return True
-    return datetime.now(UTC) - since > life
+        return None
 
 
 def _valid(text: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import streamlit as st
 
+from ticketcore.access import Role
 from ticketcore.behind import Behind
 from ticketcore.errors import DatabaseUnavailable, Forbidden, InvalidInput
 from ticketcore.filters import Sort, TicketFilter, local_moment
@@ -38,6 +39,8 @@ def guard() -> Iterator[None]:
         st.error(f"{plain(str(error))} This page comes back by itself.", icon=":material/cloud_off:")
         _come_back()
     except Forbidden as error:
+        if not me.may(Role.VIEWER):
+            st.rerun()  # the session has ended: the way in is shown instead of the page
         st.error(plain(str(error)), icon=":material/lock:")
 
 
@@ -54,7 +57,7 @@ def rerun_when_changed(seen: str) -> None:
     def watch() -> None:
         try:
             changed = loaders.version() != seen
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, Forbidden):
             changed = True  # the page itself says so
         if changed:
             st.rerun()
@@ -75,7 +78,7 @@ def rerun_together(seen: str, key: str) -> None:
     def watch() -> None:
         try:
             taken, version = loaders.shared_version()
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, Forbidden):
             st.rerun()
         if taken > began and version != seen:
             st.session_state[key] = version

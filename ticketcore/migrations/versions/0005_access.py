@@ -1,4 +1,4 @@
-"""Tokens for the API, and what language models were sent.
+"""Tokens for the API, sign-outs, and what language models were sent.
 
 Revision: 0005, after 0004
 """
@@ -34,6 +34,12 @@ create table api_tokens (
     constraint ck_api_tokens_name_one_line check (name = translate(name, {LINE_BREAKS}, ''))
 );
 
+create table sign_outs (
+    subject text not null,
+    began_at timestamptz not null,
+    constraint pk_sign_outs primary key (subject)
+);
+
 create table model_questions (
     id bigint generated always as identity,
     at timestamptz not null default clock_timestamp(),
@@ -51,4 +57,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("drop table api_tokens, model_questions")
+    op.execute("drop table api_tokens, model_questions, sign_outs")
