@@ -167,6 +167,35 @@ def test_who_signs_out_is_signed_out_in_every_tab_and_a_kept_cookie_is_worth_not
     expect(thief.get_by_role("button", name="Sign in again")).to_be_visible()
 
 
+def test_another_process_of_the_desk_accepts_the_session_and_knows_when_it_was_signed_out(
+    guarded: Desk, visitor: Callable[[], Page], tmp_path: Path
+) -> None:
+    other = Desk(
+        tmp_path, **{name: guarded.environment[name] for name in guarded.environment if name.startswith("OIDC")}
+    )
+    other.environment |= {
+        "DATABASE_URL": f"postgresql://postgres@/postgres?host={guarded.folder / 'postgres'}",
+        "COOKIE_SECRET": SECRET, "DESK_ROLES": ROLES,
+    }  # fmt: skip
+    other.start()
+    try:
+        page = visitor()
+        sign_in(page, "vic")
+        cookies = {one["name"]: one["value"] for one in page.context.cookies()}
+
+        def inside() -> int:
+            return httpx.get(f"{other.url}/_stcore/metrics", cookies=cookies).status_code
+
+        assert inside() == 200
+        page.locator(".st-key-me button").click()
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("button", name="End session").wait_for()
+        until(lambda: inside() == 403)
+    finally:
+        other.kill()
+        other.api.close()
+
+
 def test_a_page_that_is_open_when_the_session_ends_shows_nothing_any_more(
     guarded: Desk, visitor: Callable[[], Page]
 ) -> None:
