@@ -10,11 +10,11 @@ A moment is a number of microseconds, as PostgreSQL keeps and sends it; `NEVER` 
 import contextlib
 import functools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,10 @@ from ticketcore.database import Database, Readable
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import TicketFilter
 from ticketcore.models import UNSETTLED
+from ticketcore.period import Period
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
+T = TypeVar("T")
 Moments = npt.NDArray[np.int64]
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -34,6 +36,9 @@ NEVER = np.iinfo(np.int64).max
 
 _AT_ONCE = threading.BoundedSemaphore(4)
 """Each gathering holds five connections of forty; and more of them at once would only wait for processors."""
+
+READINGS, FIGURES = 4, 3
+"""How many readings are under way at once, each with a connection of its own, and how many figures are counted."""
 
 PATIENCE = 30.0
 """Seconds after which one that waits for others gives up."""
@@ -105,6 +110,10 @@ class Gathered:
         places = np.searchsorted([moment(one) for one in since], moments, side="right") - 1
         return moments + ahead.astype(np.int64)[places]
 
+    def beside(self, figure: Callable[["Gathered", Period], T], period: Period) -> Future[T]:
+        """A figure of the period, counted as soon as its readings are there, while others are read and counted."""
+        return self._pool.submit(figure, self, period)
+
     @property
     def created(self) -> list[Cell]:
         """Those created since, and in the margin before. Common: category, priority, suggestion_source,
@@ -140,7 +149,7 @@ def gathered(
     if not _AT_ONCE.acquire(timeout=PATIENCE):
         raise DatabaseUnavailable("The desk is very busy. Try again in a moment.")
     try:
-        with db.frozen() as frozen, ThreadPoolExecutor(4, "gather") as pool:
+        with db.frozen() as frozen, ThreadPoolExecutor(READINGS + FIGURES, "gather") as pool:
             yield Gathered(frozen, matching, since, margin, pool)
     finally:
         _AT_ONCE.release()

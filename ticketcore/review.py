@@ -52,24 +52,27 @@ def review(
     earlier, now = period.before(), period.now
     longest = max(targets.values(), default=timedelta())
     with gathered(db, matching, earlier.start, margin=longest) as found:
+        resolving, responding = (found.beside(of, period) for of in (reports.resolution, reports.first_response))
         # First what is counted from readings that are over soon.
         ageing = reports.ageing(found, now.astimezone(period.timezone).date(), period.timezone)
-        resolution, resolution_before = (reports.resolution(found, span) for span in (period, earlier))
+        resolution_before = reports.resolution(found, earlier)
         work = reports.work(found, period)
         # Everybody's: whoever is busy now need not have been then.
         work_before = reports.work(found, earlier, limit=None)
         own, (created_before, resolved_before) = _flow(found, period, unit)
         starts = [bucket.start for bucket in own.buckets]
+        promises = reports.promises(found, period, targets)
+        suggestions = reports.suggestions(found, period, starts)
         return Review(
             own,
             Figures(
                 sum(own.created),
                 sum(own.resolved),
-                resolution,
-                reports.first_response(found, period),
-                reports.promises(found, period, targets),
-                reports.suggestions(found, period, starts),
-                work,
+                resolution=resolving.result(),
+                response=responding.result(),
+                promises=promises,
+                suggestions=suggestions,
+                work=work,
             ),
             Figures(
                 created_before,
