@@ -10,6 +10,7 @@ from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import MAIN, NO_COMPONENTS, Filing, Sql, run
+from tests.unit.provider import Provider
 from tests.unit.test_access import SIGN_IN
 from ticketcore import bulk, desk, questions, tickets, tokens, views
 from ticketcore.access import Person, Role
@@ -233,3 +234,22 @@ def test_nobody_forgets_the_private_view_of_somebody_else(sql: Sql) -> None:
     ((number,),) = sql("select id from saved_views")
     views.forget(seat.db, number, owner="Ann")
     assert sql("select count(*) from saved_views") == [(1,)]
+
+
+def test_a_lead_looks_up_what_the_model_was_sent_for_an_agent(provider: Provider, sql: Sql) -> None:
+    at = visit("agent")
+    at.text_area[0].set_value("I am jane@example.com and my card is 4111 1111 1111 1111")
+    run(at)
+    deadline = time.monotonic() + 20
+    while not sql("select 1 from model_questions"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    at = AppTest.from_file(MAIN, default_timeout=60)
+    at._bidi_component_manager = NO_COMPONENTS
+    at.user = {"is_logged_in": True, "iat": time.time(), **PEOPLE["lead"]}
+    run(run(at).switch_page("access.py"))
+    (shown,) = [table.value for table in at.dataframe]
+    (row,) = shown.itertuples()
+    assert row.Sent == '{"description": "I am [e-mail] and my card is [card]"}'
+    assert row._2 == "ann@else.org"  # "Asked by"
+    sql("truncate model_questions restart identity")
