@@ -103,7 +103,9 @@ def test_the_whole_page_can_be_printed(month: None, open_window: Opening) -> Non
 
 def test_a_chart_is_saved_as_a_picture(month: None, open_window: Opening) -> None:
     page = stats(open_window)
-    page.locator("[aria-label^='Backlog: from']").first.hover()
+    chart = page.locator("[aria-label^='Backlog: from']").first
+    chart.evaluate("chart => chart.scrollIntoView({block: 'center'})")  # its buttons are not to be under the header
+    chart.hover()
     with page.expect_download() as begun:
         page.get_by_role("button", name=re.compile("^Download as PNG: Backlog")).click()
     assert begun.value.path().read_bytes().startswith(b"\x89PNG")
