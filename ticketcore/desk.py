@@ -20,35 +20,45 @@ from ticketcore.settings import Settings
 
 @dataclass(frozen=True)
 class Desk:
-    """A desk that is ready: its database answers and is migrated."""
+    """A desk that is ready: its database answers and is migrated. Whoever wants to use it takes a seat."""
 
     settings: Settings
-    db: Database
-    classifier: Classifier
-    server: EmbeddedServer | None = None
+    _db: Database
+    _classifier: Classifier
+    _server: EmbeddedServer | None = None
+
+    @property
+    def db(self) -> Database:
+        """The database with nobody's rights: whether it is there is all that it tells."""
+        return self._db.limited_to(None)
+
+    @property
+    def itself(self) -> "Seat":
+        """The desk as the process uses it for its own ends, such as to find out whose a token is."""
+        return self.seat(Person(None, Role.LEAD))
 
     @cached_property
-    def exports(self) -> Exports:
+    def _exports(self) -> Exports:
         """The exports that run in this process."""
-        return Exports(self.db)
+        return Exports(self._db)
 
     @cached_property
-    def filing(self) -> Filing:
+    def _filing(self) -> Filing:
         """The way in which this process files what comes over the API."""
-        return Filing(self.db)
+        return Filing(self._db)
 
     def close(self) -> None:
         """Closes the connections, and leaves the embedded server where there is one."""
-        self.classifier.close()
-        self.exports.close()
-        self.filing.close()
-        self.db.close()
-        if self.server:
-            self.server.stop()
+        self._classifier.close()
+        self._exports.close()
+        self._filing.close()
+        self._db.close()
+        if self._server:
+            self._server.stop()
 
     def seat(self, person: Person) -> "Seat":
         """The desk as this person may use it."""
-        return Seat(self, person, self.db.limited_to(person.role))
+        return Seat(self, person, self._db.limited_to(person.role))
 
 
 @dataclass(frozen=True)
@@ -67,19 +77,19 @@ class Seat:
     def exports(self) -> Exports:
         """Those of the process."""
         self.db.demand(Role.VIEWER)
-        return self._desk.exports
+        return self._desk._exports
 
     @property
     def filing(self) -> Filing:
         """That of the process."""
         self.db.demand(Role.AGENT)
-        return self._desk.filing
+        return self._desk._filing
 
     @property
     def classifier(self) -> Classifier:
         """That of the process."""
         self.db.demand(Role.AGENT)
-        return self._desk.classifier
+        return self._desk._classifier
 
 
 _lock = threading.Lock()

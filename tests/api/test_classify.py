@@ -40,7 +40,7 @@ def asking(desk: Desk, provider: Provider) -> Iterator[TestClient]:
         {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": provider.url, "SUGGESTION_TIMEOUT": str(DEADLINE)}
     )
     classifier = Classifier(chosen)
-    with TestClient(api.build(lambda: replace(desk, settings=chosen, classifier=classifier))) as client:
+    with TestClient(api.build(lambda: replace(desk, settings=chosen, _classifier=classifier))) as client:
         yield client
     classifier.close()
 

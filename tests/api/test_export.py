@@ -114,7 +114,7 @@ def test_a_client_that_hangs_up_ends_the_export(
     threads = threading.active_count()
     with httpx.stream("GET", address, params={"format": kind, "progress": "mine"}) as answer:
         next(answer.iter_raw())
-    export = desk.exports.find("mine")
+    export = desk.itself.exports.find("mine")
     assert export is not None
     deadline = time.monotonic() + 15
     while export.state == "running" or busy(sql) or threading.active_count() > threads + 2:  # the server's own workers
@@ -140,13 +140,13 @@ def test_what_is_under_way_can_be_followed(address: str, desk: Desk, sql: sa.Con
     with httpx.stream("GET", address, params={"format": "csv", "progress": "mine"}) as answer:
         pieces = answer.iter_raw(1 << 16)
         next(pieces)
-        export = desk.exports.find("mine")
+        export = desk.itself.exports.find("mine")
         assert export is not None
         assert (export.state, export.total) == ("running", 3000)
         for _ in pieces:
             pass
     assert (export.state, export.rows) == ("done", 3000)
-    assert desk.exports.find("another") is None
+    assert desk.itself.exports.find("another") is None
 
 
 def test_the_readme_s_notebook_pulls_a_month_into_pandas(

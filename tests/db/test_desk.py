@@ -24,18 +24,18 @@ def test_a_desk_without_a_database_brings_its_own_and_still_has_the_tickets_next
     folder = tmp_path / "desk"
     chosen = settings.read({"DESK_DATA": str(folder)})
     first = desk.open_desk(chosen)
-    ticket = tickets.create(first.db, NEW, source=Source.DASHBOARD)
+    ticket = tickets.create(first.itself.db, NEW, source=Source.DASHBOARD)
     assert is_running(folder)
     first.close()
     assert not is_running(folder)
     second = desk.open_desk(chosen)
-    assert tickets.get(second.db, ticket.id) == ticket
+    assert tickets.get(second.itself.db, ticket.id) == ticket
     second.close()
 
 
 def test_a_desk_with_a_database_starts_no_server_of_its_own(server: str, db: Database, tmp_path: Path) -> None:
     opened = desk.open_desk(settings.read({"DATABASE_URL": server, "DESK_DATA": str(tmp_path / "desk")}))
-    ticket = tickets.create(opened.db, NEW, source=Source.DASHBOARD)
+    ticket = tickets.create(opened.itself.db, NEW, source=Source.DASHBOARD)
     assert tickets.get(db, ticket.id) == ticket
     opened.close()
     assert not (tmp_path / "desk").exists()
@@ -68,7 +68,7 @@ def test_a_process_has_one_desk_whoever_asks_first(server: str, db: Database, mo
         asked = list(threads.map(lambda _: desk.current(), range(8)))
     try:
         assert len({id(each) for each in asked}) == 1
-        assert listing.count(asked[0].db, TicketFilter()) == listing.count(db, TicketFilter())
+        assert listing.count(asked[0].itself.db, TicketFilter()) == listing.count(db, TicketFilter())
     finally:
         desk.stop()
 

@@ -228,6 +228,21 @@ def test_what_a_role_may_not_do_is_forbidden_where_it_is_done(
     sql("truncate api_tokens restart identity")
 
 
+def test_a_page_that_forgets_to_ask_for_a_seat_gets_nothing(file_ticket: Filing) -> None:
+    file_ticket()
+    forgetful = desk.current()
+    assert forgetful.db.is_ready()
+    for act in (
+        lambda: tickets.get(forgetful.db, 1),
+        lambda: tickets.create(forgetful.db, NEW, source=Source.DASHBOARD),
+        lambda: tokens.known(forgetful.db),
+        forgetful.db.snapshot,
+    ):
+        with pytest.raises(Forbidden):
+            act()
+    assert {name for name in vars(type(forgetful)) if not name.startswith("_")} == {"db", "itself", "seat", "close"}
+
+
 def test_nobody_forgets_the_private_view_of_somebody_else(sql: Sql) -> None:
     seat = desk.current().seat(Person("Ann", Role.LEAD))
     views.save(seat.db, "Ben's", {}, owner="Ben")

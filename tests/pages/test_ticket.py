@@ -124,7 +124,7 @@ def read_only(sql: Sql) -> Iterator[None]:
 
 
 def read_by_the_desk(statement: str) -> object:
-    with desk.current().db.read() as connection:
+    with desk.current().itself.db.read() as connection:
         return connection.scalar(sa.text(statement))
 
 

@@ -34,7 +34,7 @@ async def _person(
 ) -> Person:
     if "authorization" in request.headers:
         token = bearer.credentials if bearer else ""  # of another scheme, or of none
-        person = await to_thread.run_sync(lambda: tokens.person(desk.db, token, now=datetime.now(UTC)))
+        person = await to_thread.run_sync(lambda: tokens.person(desk.itself.db, token, now=datetime.now(UTC)))
         if person is None:
             raise NotSignedIn("This token is not valid, or not any more.")
         return person

@@ -162,14 +162,14 @@ class _SignedOut:
         self._lock = threading.Lock()
 
     def note(self, subject: str, began: datetime) -> None:
-        sign_outs.note(process.current().db, subject, began)
+        sign_outs.note(process.current().itself.db, subject, began)
         self._read = float("-inf")
 
     def covers(self, subject: str, began: datetime) -> bool:
         with self._lock:
             if time.monotonic() - self._read > self.FRESH:
                 with contextlib.suppress(DatabaseUnavailable):  # then nobody reads anything else either
-                    self._times = sign_outs.known(process.current().db)
+                    self._times = sign_outs.known(process.current().itself.db)
                     self._read = time.monotonic()
         return subject in self._times and began <= self._times[subject]
 
