@@ -83,7 +83,7 @@ masked = "are masked" if me.desk().settings.suggestion_redact else "are NOT mask
 st.caption(
     f"Word for word, for {questions.KEPT.days} days. E-mail addresses, card and telephone numbers and keys {masked}."
 )
-asked = questions.latest(me.desk().db)
+asked = me.desk().questions()
 if asked:
     rows = [(moment(one.at), one.asked_by or "", one.model, one.sent) for one in asked]
     st.dataframe(pd.DataFrame(rows, columns=["When", "Asked by", "Model", "Sent"]), hide_index=True)

@@ -13,14 +13,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import openai
 from openai.types.shared_params import ResponseFormatJSONSchema
 from pydantic import AliasPath, BaseModel, Field, ValidationError
 
 from ticketcore.circuit import Circuit
-from ticketcore.errors import TicketDeskError
 from ticketcore.models import Classification, Suggestion, default_suggestion
 from ticketcore.prompt import PROMPT
 from ticketcore.redaction import redacted
@@ -54,7 +53,7 @@ log = logging.getLogger(__name__)
 
 
 Record = Callable[[str, str, str | None], None]
-"""Takes the model, what it is sent, and who asks."""
+"""Takes down the model, what it is sent, and who asks, at once."""
 
 
 class _Answer(BaseModel):
@@ -92,7 +91,6 @@ class Classifier:
                 self._client = _client(settings)
         self._redacts = settings.suggestion_redact
         self._record = record
-        self._recorder = ThreadPoolExecutor(1, "questions")
         self._deadline = settings.suggestion_timeout
         self._circuit = Circuit(now)
         self._knows_schema = True
@@ -131,7 +129,6 @@ class Classifier:
             self._is_closed = True
         if self._thread.is_alive():
             self._thread.join(timeout=5)
-        self._recorder.shutdown()
 
     def _live(self) -> None:
         with self._runner as runner:
@@ -153,7 +150,7 @@ class Classifier:
                 if not self._circuit.lets_through():
                     return default_suggestion(PAUSED)
                 if self._record:
-                    self._recorder.submit(self._note, ticket, asked_by)
+                    self._record(self.model, ticket, asked_by)
                 found = _classification(await self._answer(ticket))
         except asyncio.CancelledError:
             self._circuit.forget()
@@ -168,14 +165,6 @@ class Classifier:
             return default_suggestion(reason)
         self._circuit.record(failed=False)
         return Suggestion(category=found.category, priority=found.priority, source=self.model)
-
-    def _note(self, ticket: str, asked_by: str | None) -> None:
-        """Keeps what is sent; that this fails is logged and no reason to suggest nothing."""
-        try:
-            if self._record:
-                self._record(self.model, ticket, asked_by)
-        except TicketDeskError as error:
-            log.warning("What the model was sent is not kept: %s", error)
 
     async def _answer(self, ticket: str) -> _Answer:
         """The model's answer, asked for with a schema unless the provider is known to know none."""

@@ -15,6 +15,7 @@ from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
 from ticketcore.export import Exports
 from ticketcore.filing import Filing
+from ticketcore.questions import Notebook, Question
 from ticketcore.settings import Settings
 
 
@@ -26,6 +27,7 @@ class Desk:
     _db: Database
     _classifier: Classifier
     _server: EmbeddedServer | None = None
+    _notebook: Notebook | None = None
 
     @property
     def db(self) -> Database:
@@ -50,6 +52,8 @@ class Desk:
     def close(self) -> None:
         """Closes the connections, and leaves the embedded server where there is one."""
         self._classifier.close()
+        if self._notebook:
+            self._notebook.close()
         self._exports.close()
         self._filing.close()
         self._db.close()
@@ -91,6 +95,13 @@ class Seat:
         self.db.demand(Role.AGENT)
         return self._desk._classifier
 
+    def questions(self) -> list[Question]:
+        """What models were sent last, newest first, with what this process has yet to store."""
+        self.db.demand(Role.LEAD)
+        if self._desk._notebook:
+            self._desk._notebook.store()
+        return questions.latest(self.db)
+
 
 _lock = threading.Lock()
 _running: list[Desk] = []
@@ -131,11 +142,8 @@ def open_desk(chosen: Settings) -> Desk:
         if server:
             server.stop()
         raise
-
-    def record(model: str, sent: str, asked_by: str | None) -> None:
-        questions.note(db, model=model, sent=sent, asked_by=asked_by)
-
-    return Desk(chosen, db, Classifier(chosen, record=record), server)
+    notebook = Notebook(db)
+    return Desk(chosen, db, Classifier(chosen, record=notebook.note), server, notebook)
 
 
 def _prepared(url: str) -> Database:
