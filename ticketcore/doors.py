@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import importlib.util
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,8 +20,9 @@ from ticketcore.settings import Settings
 Reading = Callable[[], Settings]
 
 HEALTH = ("/api/health/", "/_stcore/health")
-LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})", re.ASCII)
-LOCAL = re.compile(r"(([\w-]+\.)*localhost|127(\.\d{1,3}){3}|\[(::1|::ffff:127(\.\d{1,3}){3})\])(:\d+)?", re.ASCII)
+HOST = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[\w.-]+))(?::\d+)?", re.ASCII)
+"""A name or an address with its port, as RFC 9110 has it."""
+
 PROXY = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 """By these one sees that a request has come a longer way."""
 
@@ -208,12 +210,25 @@ def _hash_source(script: str) -> str:
 
 def _is_here(scope: Scope) -> bool:
     client = scope.get("client")
-    return client is None or bool(LOOPBACK.fullmatch(client[0]))  # a socket of the file system has no address
+    return client is None or _is_loopback(client[0])  # a socket of the file system has no address
 
 
 def _is_called_local(scope: Scope) -> bool:
     headers = Headers(scope=scope)
-    return LOCAL.fullmatch(headers.get("host", "").lower()) is not None and not any(sign in headers for sign in PROXY)
+    host = HOST.fullmatch(headers.get("host", "").lower())
+    if host is None or any(sign in headers for sign in PROXY):
+        return False
+    name = host["six"] or host["name"]
+    return name.split(".")[-1] == "localhost" or _is_loopback(name)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if found.version == 6 else None
+    return (mapped or found).is_loopback
 
 
 def _netloc(url: str) -> str:

@@ -110,7 +110,9 @@ def test_who_came_a_longer_way_is_not_on_this_machine(sign: str) -> None:
     assert visitor(CLOSED).get("/api/tickets/", headers={sign: "127.0.0.1"}).status_code == 403
 
 
-@pytest.mark.parametrize("host", ["[", "evil@localhost", "localhost/evil.com", "localhost:x", "", "a b"])
+@pytest.mark.parametrize(
+    "host", ["[", "evil@localhost", "localhost/evil.com", "localhost:x", "127.999.1.1", "notlocalhost", "", "a b"]
+)
 def test_a_host_that_is_none_is_not_this_machine(host: str) -> None:
     assert visitor(CLOSED).get("/api/tickets/", headers={"Host": host}).status_code == 403
 

@@ -107,9 +107,9 @@ class Bounded:
             await self.app(scope, receive, send)
             return
         most = MOST_OF_A_FILE if scope["path"].rstrip("/").endswith("/tickets/import") else MOST
+        detail = f"The body may have {most:,} bytes at the most."
         said = Headers(scope=scope).get("content-length", "")
         if said.isascii() and said.isdigit() and int(said[:20]) > most:
-            detail = f"The body may have {most:,} bytes at the most."
             await problem("Content Too Large", 413, detail)(scope, receive, send)
             return
         length = 0
@@ -119,7 +119,7 @@ class Bounded:
             message = await receive()
             length += len(message.get("body", b""))
             if length > most:
-                raise HTTPException(413, f"The body may have {most:,} bytes at the most.")
+                raise HTTPException(413, detail)
             return message
 
         await self.app(scope, measured, send)
