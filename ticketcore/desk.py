@@ -5,6 +5,7 @@ Started once, by whoever asks first; stopped with the process.
 
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 from ticketcore import feed, founding, questions, settings
@@ -15,8 +16,10 @@ from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
 from ticketcore.export import Exports
 from ticketcore.filing import Filing
+from ticketcore.identity import Claims, identified, session
 from ticketcore.questions import Notebook, Question
 from ticketcore.settings import Settings
+from ticketcore.sign_outs import SignOuts
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,25 @@ class Desk:
     def itself(self) -> "Seat":
         """The desk as the process uses it for its own ends, such as to find out whose a token is."""
         return self.seat(Person(None, Role.LEAD))
+
+    def person(self, claims: Claims) -> Person | None:
+        """Who signed in with these claims; None for nobody, and once the session is over."""
+        return identified(claims, self.settings, now=datetime.now(UTC), is_signed_out=self._sign_outs.cover)
+
+    def sign_out(self, claims: Claims) -> None:
+        """Ends the session of these claims in every process, and earlier ones of the same person.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        began, subject = session(claims)
+        if began:
+            self._sign_outs.note(subject, began)
+
+    @cached_property
+    def _sign_outs(self) -> SignOuts:
+        """Who signed out, as this process knows it."""
+        return SignOuts(self._db)
 
     @cached_property
     def _exports(self) -> Exports:

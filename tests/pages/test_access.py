@@ -240,7 +240,14 @@ def test_a_page_that_forgets_to_ask_for_a_seat_gets_nothing(file_ticket: Filing)
     ):
         with pytest.raises(Forbidden):
             act()
-    assert {name for name in vars(type(forgetful)) if not name.startswith("_")} == {"db", "itself", "seat", "close"}
+    assert {name for name in vars(type(forgetful)) if not name.startswith("_")} == {
+        "db",
+        "itself",
+        "seat",
+        "close",
+        "person",
+        "sign_out",
+    }
 
 
 def test_nobody_forgets_the_private_view_of_somebody_else(sql: Sql) -> None:

@@ -6,11 +6,7 @@ none, everybody may do everything, under the name that they give, which their br
 
 import contextlib
 import json
-import threading
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote, unquote
 
 import streamlit as st
@@ -20,10 +16,10 @@ from streamlit.web.server.starlette.starlette_app_utils import decode_signed_val
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from ticketcore import desk as process
-from ticketcore import sign_outs
-from ticketcore.access import Person, Role, lowered, role_of
+from ticketcore.access import Person, Role
 from ticketcore.desk import Seat
 from ticketcore.errors import DatabaseUnavailable, InvalidInput
+from ticketcore.identity import valid_name
 from ticketcore.models import TicketChanges
 from ticketcore.ui.words import complaint, plain
 from ticketcore.validation import parse
@@ -48,8 +44,8 @@ def person() -> Person | None:
     """Whoever looks at the page; None if they have yet to sign in, or to do it again."""
     settings = process.current().settings
     if not settings.has_sign_in:
-        return Person(_valid(st.session_state.get(_NAME) or "") or None, Role.LEAD)
-    return _known(st.user.to_dict())
+        return Person(valid_name(st.session_state.get(_NAME) or ""), Role.LEAD)
+    return process.current().person(st.user.to_dict())
 
 
 def is_inside(cookies: Mapping[str, str]) -> bool:
@@ -65,27 +61,8 @@ def is_inside(cookies: Mapping[str, str]) -> bool:
         return False
     if claims.get("origin") != get_origin_from_redirect_uri():
         return False
-    known = _known(claims)
+    known = process.current().person(claims)
     return bool(known and known.role)
-
-
-def _known(claims: dict[str, Any]) -> Person | None:
-    """Who these claims of an ID token are about; None for a session that is over."""
-    settings, subject = process.current().settings, str(claims.get("sub") or "")
-    since = _signed_in_at(claims)
-    if not (claims.get("is_logged_in") and since):
-        return None
-    if datetime.now(UTC) - since > timedelta(hours=settings.session_hours) or _signed_out.covers(subject, since):
-        return None
-    # An address that the provider did not check says nothing: anybody could have written it there.
-    is_own = claims.get("email_verified") is True or (settings.trusts_addresses and "email_verified" not in claims)
-    address = lowered(email) if is_own and isinstance(email := claims.get("email"), str) else ""
-    told = claims.get("groups")
-    groups = [told] if isinstance(told, str) else told if isinstance(told, list | tuple) else ()
-    # What the provider promises to be nobody else's, in a form that is no address.
-    called = _valid(address or (f"subject {subject.replace('@', ' at ')}" if subject else ""))
-    role = role_of(settings.roles, address, [group for group in groups if isinstance(group, str)])
-    return Person(called or None, role if called else None)
 
 
 def name() -> str | None:
@@ -144,42 +121,14 @@ def _signed_in() -> None:
 
 def _sign_out() -> None:
     """Ends this session in every tab, and whoever else has its cookie; earlier ones of this person as well."""
-    claims = st.user.to_dict()
     with contextlib.suppress(DatabaseUnavailable):
-        if began := _signed_in_at(claims):
-            _signed_out.note(str(claims.get("sub") or ""), began)
+        process.current().sign_out(st.user.to_dict())
     st.logout()
-
-
-class _SignedOut:
-    """Who signed out of which session; known to every process within seconds."""
-
-    FRESH = 2.0
-
-    def __init__(self) -> None:
-        self._times: dict[str, datetime] = {}
-        self._read = float("-inf")
-        self._lock = threading.Lock()
-
-    def note(self, subject: str, began: datetime) -> None:
-        sign_outs.note(process.current().itself.db, subject, began)
-        self._read = float("-inf")
-
-    def covers(self, subject: str, began: datetime) -> bool:
-        with self._lock:
-            if time.monotonic() - self._read > self.FRESH:
-                with contextlib.suppress(DatabaseUnavailable):  # then nobody reads anything else either
-                    self._times = sign_outs.known(process.current().itself.db)
-                    self._read = time.monotonic()
-        return subject in self._times and began <= self._times[subject]
-
-
-_signed_out = _SignedOut()
 
 
 def _by_name() -> None:
     if _NAME not in st.session_state:
-        st.session_state[_NAME] = _valid(unquote(st.context.cookies.get(COOKIE) or ""))
+        st.session_state[_NAME] = valid_name(unquote(st.context.cookies.get(COOKIE) or "")) or ""
     said = st.session_state[_NAME] or ""
     with (
         st.container(key="me", width="content"),
@@ -202,18 +151,3 @@ def _by_name() -> None:
 
 def _keep() -> None:
     st.session_state["me_keep"] = True
-
-
-def _signed_in_at(claims: dict[str, Any]) -> datetime | None:
-    """When somebody signed in; None if the provider did not say."""
-    try:
-        return datetime.fromtimestamp(float(claims["iat"]), UTC)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return None
-
-
-def _valid(text: str) -> str:
-    try:
-        return parse(TicketChanges, {"assignee": text}).assignee or ""
-    except InvalidInput:
-        return ""
