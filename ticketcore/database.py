@@ -6,10 +6,7 @@ Nothing here knows what a ticket is.
 import contextlib
 import copy
 import logging
-import math
-import time
 import uuid
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,7 +15,7 @@ import psycopg2.errors
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ticketcore import access
+from ticketcore import access, patience
 from ticketcore.access import Role
 from ticketcore.driver import driver_url, translated
 from ticketcore.errors import DatabaseUnavailable
@@ -28,14 +25,6 @@ from ticketcore.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 STATEMENT_TIMEOUT = "30s"
-SILENCE = 35.0
-"""Seconds after which a server that has not even cut a statement counts as away."""
-
-PING_SILENCE = 3.0
-"""Seconds in which a connection from the pool has to show that it is alive."""
-
-FRESH = 0.1
-"""Seconds after its last use in which a connection is taken to be alive: under load nobody waits for a ping."""
 
 
 class Readable(Protocol):
@@ -77,48 +66,8 @@ class Database:
             isolation_level="AUTOCOMMIT",  # `write` begins and ends its transactions itself: a statement less each
         )
         self._watchdog = Watchdog()
-        self._seen = weakref.WeakKeyDictionary[Any, float]()
-        """When each driver connection came back to the pool."""
-        self._watch()
-
-    def _watch(self) -> None:
-        """Sees to it that nobody waits for ever on a server that has fallen silent."""
-        dog = self._watchdog
-
-        ping = self._engine.dialect.do_ping
-
-        def limited_ping(driver: Any) -> bool:
-            if time.monotonic() - self._seen.get(driver, -math.inf) < FRESH:
-                return True
-            dog.expect(driver, PING_SILENCE)
-            try:
-                return ping(driver)
-            finally:
-                dog.relax(driver)
-
-        self._engine.dialect.do_ping = limited_ping  # type: ignore[assignment]
-
-        def begins(
-            connection: sa.Connection, _cursor: object, statement: str, values: Any, context: Any, *_: object
-        ) -> tuple[str, Any]:
-            if not (connection.invalidated or connection.get_execution_options().get("unlimited")):
-                dog.expect(connection.connection.driver_connection, SILENCE)
-            if context and (signature := context.execution_options.get("signature")):
-                return f"{_SIGN}; {statement}", {**values, **signature}
-            return statement, values
-
-        def ends(connection: sa.Connection, *_: object) -> None:
-            dog.relax(connection.connection.driver_connection)
-
-        def returns(driver: Any, *_: object) -> None:
-            if driver is not None:
-                self._seen[driver] = time.monotonic()
-
-        sa.event.listen(self._engine, "before_cursor_execute", begins, retval=True)
-        sa.event.listen(self._engine, "after_cursor_execute", ends)
-        sa.event.listen(self._engine, "checkin", returns)
-        for moment in ("checkin", "invalidate", "close"):
-            sa.event.listen(self._engine, moment, lambda driver, *_: dog.relax(driver))
+        patience.limit(self._engine, self._watchdog)
+        sa.event.listen(self._engine, "before_cursor_execute", _sign, retval=True)
 
     def limited_to(self, role: Role | None) -> "Database":
         """The same database with the rights of this role, for whoever has it."""
@@ -292,6 +241,13 @@ _ALONE = "set local max_parallel_workers_per_gather = 0"
 """For queries that run side by side, each of which keeps a processor busy already."""
 
 _SIGN = "select set_config('desk.source', %(desk_source)s, true), set_config('desk.actor', %(desk_actor)s, true)"
+
+
+def _sign(_connection: object, _cursor: object, statement: str, values: Any, context: Any, *_: object) -> Any:
+    """Sends the signature that a statement is executed with in front of it."""
+    if context and (signature := context.execution_options.get("signature")):
+        return f"{_SIGN}; {statement}", {**values, **signature}
+    return statement, values
 
 
 def _signature(source: Source, actor: str | None) -> dict[str, str]:

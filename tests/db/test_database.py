@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import put
-from ticketcore import database, driver, embedded, founding, listing, tickets
+from ticketcore import database, driver, embedded, founding, listing, patience, tickets
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
@@ -109,13 +109,13 @@ def test_the_desk_goes_on_after_all_its_connections_were_cut(db: Database, sql: 
     with db.read() as first, db.read() as second:
         assert first.scalar(sa.text("select 1")) == second.scalar(sa.text("select 1"))
     assert cut(sql) == 2
-    time.sleep(database.FRESH)
+    time.sleep(patience.FRESH)
     assert listing.count(db, TicketFilter()).number == 0
     cut(sql)
-    time.sleep(database.FRESH)
+    time.sleep(patience.FRESH)
     assert tickets.create(db, NEW, source=Source.API).id == 1
     cut(sql)
-    time.sleep(database.FRESH)
+    time.sleep(patience.FRESH)
     assert db.is_ready()
 
 
@@ -329,8 +329,8 @@ def test_a_server_that_falls_silent_is_an_absent_database_until_it_answers(
     private: list[EmbeddedServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The socket stays open and nothing comes: without a limit of its own the desk would wait for ever."""
-    monkeypatch.setattr(database, "PING_SILENCE", 0.5)
-    monkeypatch.setattr(database, "SILENCE", 1.0)
+    monkeypatch.setattr(patience, "PING_SILENCE", 0.5)
+    monkeypatch.setattr(patience, "SILENCE", 1.0)
     founding.migrate(private[0].url)
     db = Database(private[0].url)
     ticket = tickets.create(db, NEW, source=Source.API)
@@ -339,7 +339,7 @@ def test_a_server_that_falls_silent_is_an_absent_database_until_it_answers(
         lambda: tickets.create(db, NEW, source=Source.API),
     ]
     for attempt in attempts:
-        time.sleep(database.FRESH)
+        time.sleep(patience.FRESH)
         with silent(tmp_path / "desk"), pytest.raises(DatabaseUnavailable):
             attempt()
         assert tickets.get(db, ticket.id) == ticket  # at once, on a new connection
@@ -351,7 +351,7 @@ def test_a_server_that_falls_silent_is_an_absent_database_until_it_answers(
 def test_a_server_that_falls_silent_in_the_middle_is_an_absent_database(
     private: list[EmbeddedServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    monkeypatch.setattr(database, "SILENCE", 1.0)
+    monkeypatch.setattr(patience, "SILENCE", 1.0)
     founding.migrate(private[0].url)
     db = Database(private[0].url)
 
@@ -370,7 +370,7 @@ def test_a_server_that_falls_silent_in_the_middle_is_an_absent_database(
 
 def test_an_unlimited_transaction_may_be_slower_than_any_limit(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "STATEMENT_TIMEOUT", "100ms")
-    monkeypatch.setattr(database, "SILENCE", 0.2)
+    monkeypatch.setattr(patience, "SILENCE", 0.2)
     db = Database(server)
     with db.write(Source.IMPORT, unlimited=True) as connection:
         assert connection.scalar(sa.text("select 42 from pg_sleep(1.5)")) == 42
