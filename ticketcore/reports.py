@@ -67,7 +67,7 @@ class Suggested(NamedTuple):
     is_priority_kept: bool
 
 
-_HOUR = 3600 * 1_000_000
+_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 _t = tickets.c
@@ -94,6 +94,11 @@ def due_in(
 
 def _written(targets: Mapping[Priority, timedelta]) -> str:
     return written_hours({priority: target / timedelta(hours=1) for priority, target in targets.items()})
+
+
+def happened(cells: list[Cell], what: str, period: Period) -> int:
+    """To how many tickets of the cells this happened in the period."""
+    return sum(int(np.count_nonzero(_within(cell[what], period))) for cell in cells)
 
 
 def resolution(gathered: Gathered, period: Period) -> dict[Priority | Category | None, Spread]:
@@ -127,7 +132,7 @@ def _within(moments: Moments, period: Period) -> npt.NDArray[np.bool_]:
 
 def _took(cell: Cell, until: str, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """From creation, in hours."""
-    return (cell[until][chosen] - cell["created_at"][chosen]) / (3600 * 1e6)
+    return (cell[until][chosen] - cell["created_at"][chosen]) / _HOUR
 
 
 def _spread(some: list[npt.NDArray[np.float64]]) -> Spread:

@@ -1,7 +1,7 @@
 """Everything about a period and the equally long one before, at once: the figures of `flow` and `reports`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from ticketcore.filters import TicketFilter
 from ticketcore.flow import Flow, flow
 from ticketcore.gathering import Gathered, gathered
 from ticketcore.models import Category, Priority
-from ticketcore.period import Bucket, Period, Unit
+from ticketcore.period import Period, Unit
 from ticketcore.reports import Promise, Spread, Work
 
 
@@ -51,56 +51,38 @@ def review(
     """
     earlier, now = period.before(), period.now
     longest = max(targets.values(), default=timedelta())
+    buckets = period.buckets(unit)
     with gathered(db, matching, earlier.start, margin=longest) as found:
-        resolving, responding = (found.beside(of, period) for of in (reports.resolution, reports.first_response))
-        # First what is counted from readings that are over soon.
-        ageing = reports.ageing(found, now.astimezone(period.timezone).date(), period.timezone)
-        resolution_before = reports.resolution(found, earlier)
-        work = reports.work(found, period)
-        # Everybody's: whoever is busy now need not have been then.
-        work_before = reports.work(found, earlier, limit=None)
-        own, (created_before, resolved_before) = _flow(found, period, unit)
-        starts = [bucket.start for bucket in own.buckets]
-        promises = reports.promises(found, period, targets)
-        suggestions = reports.suggestions(found, period, starts)
+        current = _figures(found, period, targets, [bucket.start for bucket in buckets], limit=50)
+        # Of the period before, everybody's work: whoever is busy now need not have been then.
+        before = _figures(found, earlier, targets, limit=None)
         return Review(
-            own,
-            Figures(
-                sum(own.created),
-                sum(own.resolved),
-                resolution=resolving.result(),
-                response=responding.result(),
-                promises=promises,
-                suggestions=suggestions,
-                work=work,
-            ),
-            Figures(
-                created_before,
-                resolved_before,
-                resolution_before,
-                reports.first_response(found, earlier),
-                reports.promises(found, earlier, targets),
-                reports.suggestions(found, earlier),
-                work_before,
-            ),
+            flow(found, buckets),
+            current,
+            before,
             reports.arrivals(found, period),
-            ageing,
+            reports.ageing(found, now.astimezone(period.timezone).date(), period.timezone),
             reports.next_due(db, matching, targets, now=now),
         )
 
 
-def _flow(found: Gathered, period: Period, unit: Unit) -> tuple[Flow, tuple[int, int]]:
-    """The flow of the period, and how many were created and resolved in the one before.
-
-    One walk through time: the period before, what lies between the two, and the period's own buckets.
-    """
-    earlier = period.before()
-    gap = [
-        Bucket(earlier.first, earlier.start, earlier.end, is_whole=False),
-        Bucket(earlier.last, earlier.end, period.start, is_whole=False),
-    ]
-    whole = flow(found, [*gap, *period.buckets(unit)])
-    own = Flow(
-        whole.buckets[2:], whole.created[2:], whole.resolved[2:], whole.backlog[2:], backlog_before=whole.backlog[1]
+def _figures(
+    found: Gathered,
+    span: Period,
+    targets: Mapping[Priority, timedelta],
+    bounds: Sequence[datetime] = (),
+    *,
+    limit: int | None,
+) -> Figures:
+    # What takes longest is counted beside the others; work first of these, because its reading is over soon.
+    resolution, response = (found.beside(figure, span) for figure in (reports.resolution, reports.first_response))
+    work = reports.work(found, span, limit=limit)
+    return Figures(
+        created=reports.happened(found.created, "created_at", span),
+        resolved=reports.happened(found.resolved, "resolved_at", span),
+        promises=reports.promises(found, span, targets),
+        suggestions=reports.suggestions(found, span, bounds),
+        work=work,
+        resolution=resolution.result(),
+        response=response.result(),
     )
-    return own, (whole.created[0], whole.resolved[0])
