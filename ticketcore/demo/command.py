@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
         with contextlib.closing(desk.open_desk(settings.read())) as opened:
             timezone = opened.settings.timezone
             now = datetime.now(timezone)
-            filed = demo.fill(opened.db, chosen.tickets, seed=chosen.seed, now=now, timezone=timezone)
+            filed = demo.fill(opened.itself.db, chosen.tickets, seed=chosen.seed, now=now, timezone=timezone)
     except StartUpError as error:
         raise SystemExit(str(error)) from None
     print(f"filed {filed:,} tickets from {now - YEAR:%Y-%m-%d} to {now:%Y-%m-%d}")  # noqa: T201 - a command answers

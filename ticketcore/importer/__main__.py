@@ -55,7 +55,7 @@ def _import(path: Path, kind: Format, names: dict[str, str], *, skip_invalid: bo
                 seen = bytes_read
 
             try:
-                return load(opened.db, file, kind, names=names, skip_invalid=skip_invalid, on_progress=advance)
+                return load(opened.itself.db, file, kind, names=names, skip_invalid=skip_invalid, on_progress=advance)
             except KeyboardInterrupt:
                 raise SystemExit(f"{path}: stopped; nothing was stored") from None
 
