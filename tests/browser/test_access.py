@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 import pytest
 from itsdangerous import URLSafeTimedSerializer
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import PATIENCE, REPOSITORY, Desk, settle, until
 
@@ -69,6 +69,22 @@ def guarded(issuer: str) -> Iterator[Desk]:
             assert CLIENT_SECRET not in log
         finally:
             desk.stop()
+            desk.api.close()
+
+
+@pytest.fixture(scope="module")
+def other(guarded: Desk) -> Iterator[Desk]:
+    """Another process of the same desk: over the same database, at the same address as far as browsers know."""
+    with tempfile.TemporaryDirectory(prefix="other-") as folder:
+        desk = Desk(Path(folder))
+        own = ("OIDC", "COOKIE", "DESK_ROLES")
+        desk.environment |= {name: value for name, value in guarded.environment.items() if name.startswith(own)}
+        desk.environment["DATABASE_URL"] = f"postgresql://postgres@/postgres?host={guarded.folder / 'postgres'}"
+        try:
+            desk.start()
+            yield desk
+        finally:
+            desk.kill()
             desk.api.close()
 
 
@@ -168,32 +184,42 @@ def test_who_signs_out_is_signed_out_in_every_tab_and_a_kept_cookie_is_worth_not
 
 
 def test_another_process_of_the_desk_accepts_the_session_and_knows_when_it_was_signed_out(
-    guarded: Desk, visitor: Callable[[], Page], tmp_path: Path
+    other: Desk, visitor: Callable[[], Page]
 ) -> None:
-    other = Desk(
-        tmp_path, **{name: guarded.environment[name] for name in guarded.environment if name.startswith("OIDC")}
-    )
-    other.environment |= {
-        "DATABASE_URL": f"postgresql://postgres@/postgres?host={guarded.folder / 'postgres'}",
-        "COOKIE_SECRET": SECRET, "DESK_ROLES": ROLES,
-    }  # fmt: skip
-    other.start()
-    try:
-        page = visitor()
-        sign_in(page, "vic")
-        cookies = {one["name"]: one["value"] for one in page.context.cookies()}
+    page = visitor()
+    sign_in(page, "vic")
+    cookies = {one["name"]: one["value"] for one in page.context.cookies()}
 
-        def inside() -> int:
-            return httpx.get(f"{other.url}/_stcore/metrics", cookies=cookies).status_code
+    def inside() -> int:
+        return httpx.get(f"{other.url}/_stcore/metrics", cookies=cookies).status_code
 
-        assert inside() == 200
-        page.locator(".st-key-me button").click()
-        page.get_by_role("button", name="Sign out").click()
-        page.get_by_role("button", name="End session").wait_for()
-        until(lambda: inside() == 403)
-    finally:
-        other.kill()
-        other.api.close()
+    assert inside() == 200
+    page.locator(".st-key-me button").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="End session").wait_for()
+    until(lambda: inside() == 403)
+
+
+def test_a_sign_in_that_begins_at_one_process_may_end_at_another(
+    guarded: Desk, other: Desk, visitor: Callable[[], Page]
+) -> None:
+    """As behind a proxy that gives each request to the next of them."""
+    page = visitor()
+
+    def to_the_other(route: Route) -> None:
+        answer = route.fetch(max_redirects=0)
+        back = answer.headers["location"]
+        assert back.startswith(f"{guarded.url}/oauth2callback")
+        there = urlsplit(back)._replace(netloc=urlsplit(other.url).netloc).geturl()
+        route.fulfill(content_type="text/html", body=f"<meta http-equiv=refresh content='0; url={there}'>")
+
+    page.route(lambda url: "oauth2/authorize" in url, lambda route: (
+        to_the_other(route) if route.request.method == "POST" else route.continue_()
+    ))  # fmt: skip
+    sign_in(page, "ann")
+    assert page.url.startswith(other.url)
+    page.goto(guarded.url)  # the address that people know; the cookie is from the other process
+    expect(page.get_by_role("button", name="Submit ticket")).to_be_visible()
 
 
 def test_a_page_that_is_open_when_the_session_ends_shows_nothing_any_more(
