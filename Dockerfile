@@ -3,10 +3,11 @@
 FROM python:3.13-slim-bookworm AS build
 RUN python -m venv /opt/desk
 COPY requirements.txt /tmp/
-# pandas and pyarrow bring their own tests and C++ headers, which nothing here imports.
+# These bring their own tests and C++ headers, which nothing here imports.
 RUN /opt/desk/bin/pip install --no-cache-dir --no-compile -r /tmp/requirements.txt \
     && /opt/desk/bin/pip uninstall --yes pip \
-    && find /opt/desk -depth -type d \( -path '*/pandas/tests' -o -path '*/pyarrow/tests' -o -path '*/pyarrow/include' \) \
+    && find /opt/desk -depth -type d \( -path '*/pandas/tests' -o -path '*/pyarrow/tests' -o -path '*/pyarrow/include' \
+       -o -path '*/sklearn/*/tests' -o -path '*/scipy/*/tests' \) \
        -exec rm -r {} +
 WORKDIR /app
 COPY app.py ./

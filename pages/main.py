@@ -28,12 +28,16 @@ pages = [
         st.Page("ticket.py", title="Ticket", url_path="ticket", visibility="hidden"),
 ]  # fmt: skip
 if me.may(Role.LEAD):
-    pages.append(
+    pages += [
+        st.Page(
+            "suggestions.py", title="Suggestions", icon=":material/auto_awesome:", url_path="suggestions",
+            help="Who suggests category and priority, and how good that is.",
+        ),
         st.Page(
             "access.py", title="Access", icon=":material/key:", url_path="access",
             help="Tokens for the API, and what language models were sent.",
-        )
-    )  # fmt: skip
+        ),
+    ]  # fmt: skip
 page = st.navigation(pages, position="top")
 
 if st.session_state.get("main_page") != page.url_path:  # what was said on one page is not said on the next

@@ -4,9 +4,10 @@ import streamlit as st
 
 from ticketcore.access import Role
 from ticketcore.errors import DatabaseUnavailable
+from ticketcore.suggestion import DEFAULTS, DESK_MODEL, PARTS
 from ticketcore.ui import drafts, loaders, me
 from ticketcore.ui.widgets import guard
-from ticketcore.ui.words import complaint, label, moment, plain
+from ticketcore.ui.words import complaint, label, moment, plain, sureness
 from ticketcore.validation import DESCRIPTION_LENGTH, TITLE_LENGTH
 
 if not me.may(Role.AGENT):
@@ -27,22 +28,56 @@ def origin(part: str) -> str:
         return ":material/hourglass_top: Thinking…"
     if draft.suggestion is None:
         return ":material/lightbulb: Suggested once there is a description"
-    if draft.suggestion.is_default:
+    opinion = draft.suggestion.on(part)
+    if opinion.is_default:
         return ":material/block: Default: no suggestion available"
-    return f":material/auto_awesome: Suggested by {plain(draft.suggestion.source)}"
+    name = "the desk model" if opinion.source == DESK_MODEL else plain(opinion.source)
+    return f":material/{'help' if opinion.is_uncertain else 'auto_awesome'}: Suggested by {name} · {sureness(opinion)}"
+
+
+def meanings(part: str) -> str:
+    """What each value of a dropdown means."""
+    told = me.desk().settings.definitions
+    return "  \n".join(f"**{label(value)}** {plain(told[value])}" for value in PARTS[part])
+
+
+def why() -> None:
+    """What speaks for the suggestion: the words that weighed most, and similar tickets with what they became."""
+    suggestion = draft.suggestion
+    if suggestion is None:
+        return
+    told = [
+        f"{', '.join(f'“{plain(word)}”' for word in opinion.words)} → {label(opinion.value)}"
+        for part in PARTS
+        if (opinion := suggestion.on(part)).words and not draft.is_own(part)
+    ]
+    if told:
+        st.caption(f"Why: {' · '.join(told)}")
+    if suggestion.note and me.desk().settings.openai_api_key:
+        reason = plain(suggestion.note.removeprefix("Default: "))
+        st.caption(f":material/cloud_off: The language model did not answer: {reason}")
+    if suggestion.similar:
+        with st.container(gap=None):
+            st.caption("Similar tickets, and what they became")
+            for ticket in suggestion.similar:
+                st.page_link(
+                    "ticket.py", query_params={"id": str(ticket.id)},
+                    label=f"#{ticket.id} {plain(ticket.title)} · {label(ticket.category)}, {label(ticket.priority)}",
+                )  # fmt: skip
 
 
 def dropdowns() -> None:
     """Category and priority; fills them when the suggestion arrives, without touching what is being typed."""
     was_thinking = draft.is_thinking()
     draft.collect()
-    for column, (part, default) in zip(st.columns(2), drafts.DEFAULTS.items(), strict=True):
+    for column, (part, default) in zip(st.columns(2), DEFAULTS.items(), strict=True):
         options = list(type(default))
         column.selectbox(
             label(part), options, options.index(default), key=draft.key(part), format_func=label,
-            on_change=draft.touch, args=(part,), persist_state="session",
+            on_change=draft.touch, args=(part,), persist_state="session", help=meanings(part),
         )  # fmt: skip
         column.caption(origin(part))
+    why()
     if was_thinking and not draft.is_thinking():
         st.rerun()
 

@@ -20,6 +20,7 @@ for variable in ("DATABASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MO
     os.environ.pop(variable, None)
 
 from ticketcore import api, database, driver, embedded, founding, settings
+from ticketcore.chain import Chain
 from ticketcore.classifier import Classifier
 from ticketcore.desk import Desk
 
@@ -60,7 +61,7 @@ def newest_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def empty(url: str) -> None:
     with sa.create_engine(driver.driver_url(url), poolclass=sa.NullPool).begin() as connection:
-        connection.execute(sa.text("truncate tickets, ticket_events, saved_views restart identity"))
+        connection.execute(sa.text("truncate tickets, ticket_events, saved_views, desk_models restart identity"))
 
 
 @pytest.fixture
@@ -97,9 +98,9 @@ def queries(db: database.Database) -> Iterator[list[str]]:
 def desk(db: database.Database) -> Iterator[Desk]:
     """An empty desk that knows no language model."""
     chosen = settings.read({})
-    classifier = Classifier(chosen)
-    yield Desk(chosen, db, classifier)
-    classifier.close()
+    chain = Chain(Classifier(chosen))
+    yield Desk(chosen, db, chain)
+    chain.close()
 
 
 @pytest.fixture

@@ -8,41 +8,40 @@ import asyncio
 import contextlib
 import json
 import logging
-import re
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import lru_cache
+from typing import cast
 
 import openai
+from openai.types.chat import ChatCompletionMessageParam
 from openai.types.shared_params import ResponseFormatJSONSchema
-from pydantic import AliasPath, BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
 from ticketcore.circuit import Circuit
-from ticketcore.models import Classification, Suggestion, default_suggestion
-from ticketcore.prompt import PROMPT
+from ticketcore.completion import SCHEMA, UNUSABLE, Answer, UnusableError, classification
+from ticketcore.prompt import EXAMPLE_LENGTH, READ_LENGTH, VERSION, Example, Message, as_json, conversation
 from ticketcore.redaction import redacted
 from ticketcore.settings import Settings
+from ticketcore.suggestion import Suggestion, by_model, default_suggestion
 from ticketcore.validation import TITLE_LENGTH
 
 OPENAI = "https://api.openai.com/v1"
 RETRIES = 1  # of a question, whether it was asked with a schema or without
-READ_LENGTH = 8_000  # characters of a description that the model is sent: what it is about shows long before
 AT_ONCE = 16  # questions under way; the others wait, and their waiting counts against the deadline
 
-SCHEMA = {**Classification.model_json_schema(), "additionalProperties": False}
 RESPONSE_FORMAT: ResponseFormatJSONSchema = {
     "type": "json_schema",
     "json_schema": {"name": "classification", "strict": True, "schema": SCHEMA},
 }
 UNKNOWN_SCHEMA = {400, 404, 405, 415, 422, 501}  # how providers refuse a response_format that they do not know
 ABOUT_THE_TICKET = {400, 413, 422}  # may be due to this ticket's text; the next one may be answered well
-FLAT_OBJECT = re.compile(r"\{[^{}]*\}")
 
 PAUSED = "the model is not answering; asked again in a moment"
 STOPPING = "the desk is being stopped"
-UNUSABLE = "the model's answer was not usable"
 STATUS_REASONS = {
     **dict.fromkeys((401, 403), "the model's key was not accepted"),
     404: "the model was not found",
@@ -56,18 +55,6 @@ Record = Callable[[str, str, str | None], None]
 """Takes down the model, what it is sent, and who asks, at once."""
 
 
-class _Answer(BaseModel):
-    """The part of a completion that is read; openai's own model demands more, which some providers do not send."""
-
-    content: str | None = Field(None, validation_alias=AliasPath("choices", 0, "message", "content"))
-    refusal: str | None = Field(None, validation_alias=AliasPath("choices", 0, "message", "refusal"))
-    finish_reason: str | None = Field(None, validation_alias=AliasPath("choices", 0, "finish_reason"))
-
-
-class _UnusableError(Exception):
-    """The model answered, but not with a classification; its message is for the agent."""
-
-
 class Classifier:
     """Asks the model that the settings name, each question with at most one retry, for `SUGGESTION_TIMEOUT` in all.
 
@@ -78,7 +65,12 @@ class Classifier:
     """
 
     def __init__(
-        self, settings: Settings, *, record: Record | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        *,
+        record: Record | None = None,
+        examples: Callable[[], Sequence[Example]] = tuple,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = settings.openai_model
         self.is_configured = settings.openai_api_key is not None
@@ -91,6 +83,9 @@ class Classifier:
                 self._client = _client(settings)
         self._redacts = settings.suggestion_redact
         self._record = record
+        self._examples = examples
+        # To mask them takes 50 ms, and they stay a while.
+        self._masked_examples = lru_cache(maxsize=1)(self._all_masked)
         self._deadline = settings.suggestion_timeout
         self._circuit = Circuit(now)
         self._knows_schema = True
@@ -104,8 +99,9 @@ class Classifier:
 
     def ask(self, description: str, title: str = "", *, asked_by: str | None = None) -> Future[Suggestion]:
         """A suggestion to come, within the deadline; it never raises. Cancelling it ends the request."""
-        if self.is_configured and self._redacts:
-            description, title = redacted(description[:READ_LENGTH]), redacted(title[:TITLE_LENGTH])
+        said: list[Message] = []
+        if self.is_configured:
+            said = self._conversation(description, title)
         with self._lock:
             if not self.is_configured or self._is_closed:
                 reason = STOPPING if self.is_configured else "no language model is configured"
@@ -115,7 +111,20 @@ class Classifier:
             loop = self._runner.get_loop()
             if not self._thread.is_alive():
                 self._thread.start()
-            return asyncio.run_coroutine_threadsafe(self._suggest(_as_json(description, title), asked_by), loop)
+            return asyncio.run_coroutine_threadsafe(self._suggest(said, asked_by), loop)
+
+    def _conversation(self, description: str, title: str) -> list[Message]:
+        ticket = as_json(self._masked(description[:READ_LENGTH]), self._masked(title[:TITLE_LENGTH]))
+        return conversation(ticket, self._settings.definitions, self._masked_examples(tuple(self._examples())))
+
+    def _masked(self, text: str) -> str:
+        return redacted(text) if self._redacts else text
+
+    def _all_masked(self, examples: tuple[Example, ...]) -> list[Example]:
+        return [
+            one._replace(title=self._masked(one.title), description=self._masked(one.description[:EXAMPLE_LENGTH]))
+            for one in examples
+        ]
 
     def suggest(self, description: str, title: str = "") -> Suggestion:
         """The suggestion, waited for."""
@@ -142,7 +151,7 @@ class Classifier:
         if self._client:
             await self._client.close()
 
-    async def _suggest(self, ticket: str, asked_by: str | None) -> Suggestion:
+    async def _suggest(self, said: list[Message], asked_by: str | None) -> Suggestion:
         if question := asyncio.current_task():
             self._questions.add(question)
         try:
@@ -150,8 +159,9 @@ class Classifier:
                 if not self._circuit.lets_through():
                     return default_suggestion(PAUSED)
                 if self._record:
-                    self._record(self.model, ticket, asked_by)
-                found = _classification(await self._answer(ticket))
+                    sent = "\n".join(one.content for one in said[1:])
+                    self._record(f"{self.model}, prompt {VERSION}", sent, asked_by)
+                found = classification(await self._answer(said))
         except asyncio.CancelledError:
             self._circuit.forget()
             if self._is_closed:
@@ -164,34 +174,34 @@ class Classifier:
             log.warning("No suggestion: %s (%s)", reason, type(error).__name__)
             return default_suggestion(reason)
         self._circuit.record(failed=False)
-        return Suggestion(category=found.category, priority=found.priority, source=self.model)
+        return by_model(self.model, found, "\n".join(json.loads(said[-1].content).values()))
 
-    async def _answer(self, ticket: str) -> _Answer:
+    async def _answer(self, said: list[Message]) -> Answer:
         """The model's answer, asked for with a schema unless the provider is known to know none."""
         retries = RETRIES
         if self._knows_schema:
             try:
-                return await self._completion(ticket, RESPONSE_FORMAT)
+                return await self._completion(said, RESPONSE_FORMAT)
             except openai.APIStatusError as error:
                 if error.status_code not in UNKNOWN_SCHEMA:
                     raise
                 retries = 0 if error.status_code >= 500 else RETRIES  # the client has tried those again already
-        answer = await self._completion(ticket, openai.omit, retries)
+        answer = await self._completion(said, openai.omit, retries)
         self._knows_schema = False
         return answer
 
     async def _completion(
-        self, ticket: str, response_format: ResponseFormatJSONSchema | openai.Omit, retries: int = RETRIES
-    ) -> _Answer:
+        self, said: list[Message], response_format: ResponseFormatJSONSchema | openai.Omit, retries: int = RETRIES
+    ) -> Answer:
         self._client = self._client or _client(self._settings)
         client = _of_no_account(self._client.with_options(max_retries=retries))
         # Neither temperature nor max_tokens: reasoning models refuse them.
         response = await client.chat.completions.with_raw_response.create(
             model=self.model,
-            messages=[{"role": "system", "content": PROMPT}, {"role": "user", "content": ticket}],
+            messages=[cast(ChatCompletionMessageParam, one._asdict()) for one in said],
             response_format=response_format,
         )
-        return _Answer.model_validate_json(response.content)
+        return Answer.model_validate_json(response.content)
 
 
 def _client(settings: Settings) -> openai.AsyncOpenAI:
@@ -209,34 +219,10 @@ def _of_no_account(client: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
     return client
 
 
-def _as_json(description: str, title: str) -> str:
-    ticket = {"title": title[:TITLE_LENGTH], "description": description[:READ_LENGTH]}
-    text = json.dumps({name: value for name, value in ticket.items() if value}, ensure_ascii=False)
-    return text.encode(errors="replace").decode()  # half a surrogate pair cannot be sent
-
-
-def _classification(answer: _Answer) -> Classification:
-    """The one classification in the answer; code fences and sentences around it do not matter.
-
-    Raises:
-        _UnusableError: there is none, or there are several that differ.
-    """
-    if answer.refusal or answer.finish_reason == "content_filter":
-        raise _UnusableError("the model refused to answer")
-    content = answer.content or ""
-    found = set()
-    for text in (content, *FLAT_OBJECT.findall(content)):
-        with contextlib.suppress(ValidationError):
-            found.add(Classification.model_validate_json(text))
-    if len(found) != 1 or answer.finish_reason == "length":
-        raise _UnusableError(UNUSABLE)
-    return found.pop()
-
-
 def _explained(error: Exception, deadline: float) -> tuple[str, bool]:
     """Why there is no suggestion, for the agent, and whether it is an outage: the next question may well fail too."""
     match error:
-        case _UnusableError():
+        case UnusableError():
             return str(error), False
         case TimeoutError():
             return f"the model took longer than {deadline:g} s", True

@@ -1,4 +1,4 @@
-"""What the pages and the API of one process share: settings, database, classifier.
+"""What the pages and the API of one process share: settings, database, and who suggests.
 
 Started once, by whoever asks first; stopped with the process.
 """
@@ -6,10 +6,11 @@ Started once, by whoever asks first; stopped with the process.
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
-from ticketcore import feed, founding, questions, settings
+from ticketcore import feed, founding, questions, settings, similar
 from ticketcore.access import Person, Role
+from ticketcore.chain import Chain
 from ticketcore.classifier import Classifier
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
@@ -17,9 +18,11 @@ from ticketcore.errors import DatabaseUnavailable, StartUpError
 from ticketcore.export import Exports
 from ticketcore.filing import Filing
 from ticketcore.identity import Claims, identified, session
+from ticketcore.learner import Learner
 from ticketcore.questions import Notebook, Question
 from ticketcore.settings import Settings
 from ticketcore.sign_outs import SignOuts
+from ticketcore.triage.knowledge import Knowledge
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,10 @@ class Desk:
 
     settings: Settings
     _db: Database
-    _classifier: Classifier
+    _chain: Chain
     _server: EmbeddedServer | None = None
     _notebook: Notebook | None = None
+    _learner: Learner | None = None
 
     @property
     def db(self) -> Database:
@@ -73,7 +77,9 @@ class Desk:
 
     def close(self) -> None:
         """Closes the connections, and leaves the embedded server where there is one."""
-        self._classifier.close()
+        self._chain.close()
+        if self._learner:
+            self._learner.close()
         if self._notebook:
             self._notebook.close()
         self._exports.close()
@@ -112,10 +118,16 @@ class Seat:
         return self._desk._filing
 
     @property
-    def classifier(self) -> Classifier:
-        """That of the process."""
+    def suggestions(self) -> Chain:
+        """Who suggests, in this process."""
         self.db.demand(Role.AGENT)
-        return self._desk._classifier
+        return self._desk._chain
+
+    @property
+    def knowledge(self) -> Knowledge | None:
+        """What the desk has learned, as this process knows it; None where it does not look after that."""
+        self.db.demand(Role.VIEWER)
+        return self._desk._learner.knowledge() if self._desk._learner else None
 
     def questions(self) -> list[Question]:
         """What models were sent last, newest first, with what this process has yet to store."""
@@ -150,8 +162,10 @@ def stop() -> None:
             _running.pop().close()
 
 
-def open_desk(chosen: Settings) -> Desk:
+def open_desk(chosen: Settings, *, learns: bool = True) -> Desk:
     """A desk of its own for these settings: its database waited for and migrated.
+
+    One that does not learn does not look after what was learned either: a command that ends soon.
 
     Raises:
         StartUpError: the database did not answer within 60 s, or could not be migrated.
@@ -165,7 +179,20 @@ def open_desk(chosen: Settings) -> Desk:
             server.stop()
         raise
     notebook = Notebook(db)
-    return Desk(chosen, db, Classifier(chosen, record=notebook.note), server, notebook)
+    learner = Learner(db, learns=chosen.suggestion_learn) if learns else None
+    chain = _chain(chosen, db, notebook, learner)
+    return Desk(chosen, db, chain, server, notebook, learner)
+
+
+def _chain(chosen: Settings, db: Database, notebook: Notebook, learner: Learner | None) -> Chain:
+    if learner is None:
+        return Chain(Classifier(chosen, record=notebook.note))
+    return Chain(
+        Classifier(chosen, record=notebook.note, examples=learner.examples),
+        knowledge=learner.knowledge,
+        similar=partial(similar.find, db),
+        shadow=chosen.suggestion_shadow,
+    )
 
 
 def _prepared(url: str) -> Database:

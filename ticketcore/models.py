@@ -137,39 +137,6 @@ class TicketChanges(_Input):
         return self.model_dump(exclude_unset=True)
 
 
-class Classification(BaseModel):
-    """A category and a priority inside the enums; what a language model has to answer."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    category: Category
-    priority: Priority
-
-
-class Suggestion(Classification):
-    """A classification and where it came from.
-
-    `source` is the model's name, or `default` when no model answered; `note` then says why.
-    """
-
-    source: str
-    note: str | None = None
-
-    @property
-    def is_default(self) -> bool:
-        return self.source == DEFAULT_SOURCE
-
-
-DEFAULT_SOURCE = "default"
-
-
-def default_suggestion(reason: str) -> Suggestion:
-    """`general` / `medium`, marked as a default; `reason` completes "Default: …"."""
-    return Suggestion(
-        category=Category.GENERAL, priority=Priority.MEDIUM, source=DEFAULT_SOURCE, note=f"Default: {reason}"
-    )
-
-
 class Ticket(BaseModel):
     """A ticket as it is stored. All times are UTC with microseconds."""
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -88,6 +89,9 @@ tickets = Table(
     Column("reporter", Text),
     Column("duplicate_of", BigInteger, ForeignKey("tickets.id")),
     Column("first_response_at", _moment),
+    Column("shadow_category", _category),
+    Column("shadow_priority", _priority),
+    Column("shadow_source", Text),
     *_one_line("title"),
     CheckConstraint(f"char_length(description) between 1 and {DESCRIPTION_LENGTH}", name="description_length"),
     CheckConstraint(f"description = btrim(description, {quoted(WHITESPACE)})", name="description_trimmed"),
@@ -96,6 +100,10 @@ tickets = Table(
         "(suggestion_source is null) = (suggested_category is null)"
         " and (suggestion_source is null) = (suggested_priority is null)",
         name="suggestion_whole",
+    ),
+    CheckConstraint(
+        "(shadow_source is null) = (shadow_category is null) and (shadow_source is null) = (shadow_priority is null)",
+        name="shadow_whole",
     ),
     *(check for person in ("assignee", "reporter") for check in _one_line(person)),
     CheckConstraint("duplicate_of <> id", name="duplicate_of_another"),
@@ -106,7 +114,8 @@ Triggers keep `version`, `updated_at`, `resolved_at` and `first_response_at`, wh
 the first note or change of status by an agent: somebody on the dashboard, or who is named by what comes over the API.
 
 `request_key` and `request_digest` tell a repeated request from a new one; `changed_in` is the number of the
-transaction that changed the ticket last, by which the changes can be followed."""
+transaction that changed the ticket last, by which the changes can be followed. `shadow_…` is what a second member of
+the chain would have suggested, which nobody was shown."""
 
 whole = [tickets.c[name] for name in Ticket.model_fields]
 """The columns of which a `Ticket` consists, in its order."""
@@ -261,6 +270,29 @@ model_questions = Table(
     Index(None, "at"),
 )
 """What language models were sent, as it was sent; old ones are deleted."""
+
+shadowed = Index(
+    "ix_tickets_shadowed",
+    tickets.c.created_at,
+    postgresql_include=[
+        "category", "priority", "suggested_category", "suggested_priority", "suggestion_source",
+        "shadow_category", "shadow_priority", "shadow_source",
+    ],
+    postgresql_where=tickets.c.shadow_source.is_not(None),
+)  # fmt: skip
+"""Answers how two members of the chain compare."""
+
+desk_models = Table(
+    "desk_models",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("created_at", _moment, nullable=False, server_default=func.clock_timestamp()),
+    Column("format", Integer, nullable=False),
+    Column("exam", JSONB, nullable=False),
+    Column("final", LargeBinary, nullable=False),
+    Column("examined", LargeBinary, nullable=False),
+)
+"""What the desk learned from its tickets: numbers, of which `format` says how to read them; the newest counts."""
 
 reopenings = Index(
     "ix_ticket_events_reopenings",

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 
 from ticketcore.access import Rule, rules
+from ticketcore.definitions import STANDARD, own
 from ticketcore.errors import StartUpError
 
 
@@ -69,6 +70,16 @@ class Settings(BaseModel):
 
     suggestion_redact: bool = Field(True, alias="SUGGESTION_REDACT")
     """Whether e-mail addresses, card and telephone numbers and keys are masked in what the model is sent."""
+
+    suggestion_shadow: Literal["0", "1", "model"] = Field("0", alias="SUGGESTION_SHADOW")
+    """Whose second opinion is kept silently, to be compared: that of the next in the chain (`1`), or the language
+    model's beside what the desk itself suggests (`model`)."""
+
+    suggestion_learn: bool = Field(True, alias="SUGGESTION_LEARN")
+    """Whether the desk learns by itself, whenever it has grown by a tenth."""
+
+    definitions: dict[str, str] = Field(STANDARD, alias="DESK_CATEGORIES_HELP")
+    """What each category and priority means: `billing=invoices, refunds; critical=production stands still`."""
 
     is_open: bool = Field(False, alias="DESK_OPEN")
     """Whether a desk without sign-in answers everybody, and not this machine alone."""
@@ -144,6 +155,11 @@ class Settings(BaseModel):
             if self.is_open:
                 raise ValueError("a desk with sign-in cannot be open to everybody as well: unset DESK_OPEN or OIDC_…")
         return self
+
+    @field_validator("definitions", mode="before")
+    @classmethod
+    def _are_definitions(cls, text: object) -> object:
+        return own(text) if isinstance(text, str) else text
 
     @field_validator("target_hours", mode="before")
     @classmethod

@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ticketcore.database import Database
 from ticketcore.errors import Conflict, InvalidInput, NotFound
-from ticketcore.models import Event, NewNote, NewTicket, Source, Suggestion, Ticket, TicketChanges
+from ticketcore.models import Event, NewNote, NewTicket, Source, Ticket, TicketChanges
 from ticketcore.schema import LARGEST_ID, ticket_events, tickets, whole
+from ticketcore.suggestion import Suggestion
 
 # Made once: to build a statement takes longer than to run it.
 _insertion = insert(tickets).on_conflict_do_nothing(index_elements=["request_key"]).returning(*whole)
@@ -55,6 +56,7 @@ def create(
         Conflict: the request key stands for a ticket with another text, or a request with another digest.
         DatabaseUnavailable: the database is away; with a request key it is safe to try again.
     """
+    shadow = suggestion and suggestion.shadow
     values: dict[str, Any] = {
         **new.model_dump(),
         "request_key": request_key,
@@ -62,6 +64,9 @@ def create(
         "suggested_category": suggestion and suggestion.category,
         "suggested_priority": suggestion and suggestion.priority,
         "suggestion_source": suggestion and suggestion.source,
+        "shadow_category": shadow and shadow.category,
+        "shadow_priority": shadow and shadow.priority,
+        "shadow_source": shadow and shadow.source,
     }
     row = db.change(_insertion, values, source, actor)
     if row is not None:

@@ -18,6 +18,7 @@ from tests.oracle import put
 from tests.unit.test_access import SIGN_IN
 from ticketcore import api, seals, tokens
 from ticketcore.access import Person, Role
+from ticketcore.chain import Chain
 from ticketcore.classifier import Classifier
 from ticketcore.database import Database
 from ticketcore.desk import Desk
@@ -30,7 +31,7 @@ Asking = Callable[..., Any]
 
 def build(db: Database, **environment: str) -> tuple[Desk, FastAPI, TestClient]:
     chosen = read({**SIGN_IN, **environment})
-    desk = Desk(chosen, db, Classifier(chosen))
+    desk = Desk(chosen, db, Chain(Classifier(chosen)))
     app = api.build(lambda: desk)
     return desk, app, TestClient(Starlette(routes=[Mount("/api", app)]), follow_redirects=False)
 

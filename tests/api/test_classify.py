@@ -11,12 +11,16 @@ from starlette.testclient import TestClient
 
 from tests.unit.provider import Provider, fails, hangs, says
 from ticketcore import api, settings
+from ticketcore.chain import Chain
 from ticketcore.classifier import Classifier
 from ticketcore.desk import Desk
 
 CLASSIFY = "/tickets/classify/"
 QUESTION = {"description": "The invoice of June was charged twice."}
 DEADLINE = 3
+BY_MODEL = {
+    "suggested_category": "billing", "suggested_priority": "high", "source": "gpt-4.1-mini", "reasons": [],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -39,30 +43,48 @@ def asking(desk: Desk, provider: Provider) -> Iterator[TestClient]:
     chosen = settings.read(
         {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": provider.url, "SUGGESTION_TIMEOUT": str(DEADLINE)}
     )
-    classifier = Classifier(chosen)
-    with TestClient(api.build(lambda: replace(desk, settings=chosen, _classifier=classifier))) as client:
+    chain = Chain(Classifier(chosen))
+    with TestClient(api.build(lambda: replace(desk, settings=chosen, _chain=chain))) as client:
         yield client
-    classifier.close()
+    chain.close()
 
 
 def test_the_models_suggestion_is_the_answer_and_carries_no_note(asking: TestClient, provider: Provider) -> None:
     answer = asking.post(CLASSIFY, json={**QUESTION, "title": "Invoice"})
     assert answer.status_code == 200
-    assert answer.json() == {"suggested_category": "billing", "suggested_priority": "high"}
+    assert answer.json() == BY_MODEL
     asked = provider.requests[-1].message("user")
     assert QUESTION["description"] in asked
     assert "Invoice" in asked
 
 
-@pytest.mark.parametrize("answer", [says("no idea"), says({"category": "red", "priority": "high"}), fails(500)])
-def test_a_model_that_does_not_help_gives_the_default_and_a_note(
+UNHELPFUL = [says("no idea"), says({"category": "red", "priority": "high"}), fails(500)]
+
+
+@pytest.mark.parametrize("answer", UNHELPFUL)
+def test_where_neither_model_nor_rules_help_the_answer_is_the_default_and_a_note(
     asking: TestClient, provider: Provider, answer: object
 ) -> None:
     provider.behaves(answer)
-    found = asking.post(CLASSIFY, json=QUESTION)
+    found = asking.post(CLASSIFY, json={"description": "Lorem ipsum dolor sit amet."})
     assert found.status_code == 200
     assert (found.json()["suggested_category"], found.json()["suggested_priority"]) == ("general", "medium")
-    assert "default" in found.json()["note"].lower()
+    assert found.json()["note"].startswith("Default: ")
+    assert found.json()["source"] == "default"
+
+
+@pytest.mark.parametrize("answer", UNHELPFUL)
+def test_where_the_model_does_not_help_rules_answer_and_the_note_says_why(
+    asking: TestClient, provider: Provider, answer: object
+) -> None:
+    provider.behaves(answer)
+    found = asking.post(CLASSIFY, json={"description": "I was overcharged. No rush."})
+    assert found.status_code == 200
+    assert (found.json()["suggested_category"], found.json()["suggested_priority"]) == ("billing", "low")
+    assert found.json()["source"] == "rules"
+    assert found.json()["reasons"] == ["“overcharged” → category billing", "“no rush” → priority low"]
+    assert 0 < found.json()["priority_confidence"] < found.json()["confidence"] < 0.6, "nothing was measured here"
+    assert found.json()["note"].startswith("the model")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +118,7 @@ def test_a_question_that_cannot_be_asked_is_422_and_asks_nobody(
 )
 def test_any_other_text_gets_an_answer(asking: TestClient, text: str) -> None:
     answer = asking.post(CLASSIFY, json={"description": text})
-    assert answer.json() == {"suggested_category": "billing", "suggested_priority": "high"}
+    assert answer.json() == BY_MODEL
 
 
 def test_nobody_waits_while_thirty_questions_hang(asking: TestClient, provider: Provider) -> None:
@@ -118,4 +140,4 @@ def test_nobody_waits_while_thirty_questions_hang(asking: TestClient, provider: 
         answers = [question.result(DEADLINE * 3) for question in questions]
     assert {answer.status_code for answer in answers} == {200}
     assert all(answer.json()["note"] for answer in answers)
-    assert asking.post(CLASSIFY, json=QUESTION).json()["suggested_category"] == "general"
+    assert asking.post(CLASSIFY, json=QUESTION).json()["source"] == "rules + default"

@@ -197,8 +197,8 @@ def test_the_figures_take_the_filter_of_the_list(client: TestClient, each: list[
 
 
 @SLASH
-def test_a_suggestion_without_a_model_is_the_default_and_says_so(client: TestClient, slash: str) -> None:
-    answer = client.post(f"/api/tickets/classify{slash}", json={"description": "I paid twice."})
+def test_a_suggestion_that_nobody_has_is_the_default_and_says_so(client: TestClient, slash: str) -> None:
+    answer = client.post(f"/api/tickets/classify{slash}", json={"description": "Lorem ipsum."})
     assert answer.status_code == 200
     assert {"suggested_category": "general", "suggested_priority": "medium"}.items() <= answer.json().items()
     assert "default" in answer.json()["note"].lower()

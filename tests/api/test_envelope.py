@@ -121,7 +121,7 @@ def test_a_line_logged_while_a_request_is_answered_names_the_request(desk: Desk)
     handler.setFormatter(journal.Logfmt())
     logging.getLogger("ticketcore").addHandler(handler)
     try:
-        with TestClient(api.build(lambda: Desk(desk.settings, Talkative(), desk.itself.classifier))) as client:
+        with TestClient(api.build(lambda: Desk(desk.settings, Talkative(), desk.itself.suggestions))) as client:
             answer = client.get("/tickets/1/", headers={"X-Request-ID": "mine"})
     finally:
         logging.getLogger("ticketcore").removeHandler(handler)
@@ -135,7 +135,7 @@ def test_a_line_logged_while_a_request_is_answered_names_the_request(desk: Desk)
 def test_a_failure_that_nobody_foresaw_is_answered_like_everything_else(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = api.build(lambda: Desk(desk.settings, Broken(), desk.itself.classifier))
+    broken = api.build(lambda: Desk(desk.settings, Broken(), desk.itself.suggestions))
     with TestClient(broken) as client, caplog.at_level(logging.INFO):
         answer = client.get("/tickets/1/", headers={"X-Request-ID": "mine"})
     assert (answer.status_code, answer.headers["x-request-id"], answer.headers["cache-control"]) == (

@@ -256,7 +256,7 @@ class Broken:
 def test_a_failure_that_nobody_foresaw_is_logged_and_tells_the_client_nothing(
     desk: Desk, caplog: pytest.LogCaptureFixture, method: str, path: str, body: object
 ) -> None:
-    broken = Desk(desk.settings, Broken(), desk.itself.classifier)
+    broken = Desk(desk.settings, Broken(), desk.itself.suggestions)
     with TestClient(api.build(lambda: broken), raise_server_exceptions=False) as client:
         answer = client.request(method, path, json=body)
     problem(answer, 500)

@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ticketcore import api, embedded, founding, settings
+from ticketcore.chain import Chain
 from ticketcore.classifier import Classifier
 from ticketcore.database import Database
 from ticketcore.desk import Desk
@@ -36,7 +37,7 @@ def test_a_desk_without_its_database_lives_but_is_not_ready_and_recovers_by_itse
 ) -> None:
     founding.migrate(private[0].url)
     chosen = settings.read({})
-    desk = Desk(chosen, Database(private[0].url), Classifier(chosen))
+    desk = Desk(chosen, Database(private[0].url), Chain(Classifier(chosen)))
     with TestClient(api.build(lambda: desk)) as client:
         filed = client.post("/tickets/", json={"title": "A", "description": "B"}).json()
         assert client.get("/health/ready").status_code == 200

@@ -160,7 +160,7 @@ def test_a_name_that_is_no_text_does_not_break_the_answer(client: TestClient) ->
 
 
 def test_an_import_says_when_the_database_is_away(desk: Desk) -> None:
-    away = Desk(desk.settings, Database("postgresql://nobody@127.0.0.1:1/nothing"), desk.itself.classifier)
+    away = Desk(desk.settings, Database("postgresql://nobody@127.0.0.1:1/nothing"), desk.itself.suggestions)
     with TestClient(api.build(lambda: away)) as client:
         answer = client.post("/tickets/import/", content=GOOD, headers={"Content-Type": "text/csv"})
     problem(answer, 503)

@@ -51,7 +51,7 @@ def server(url: str) -> Iterator[int]:
         port: int = free.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.served", str(port)],
-        env={**os.environ, "DATABASE_URL": url, "DESK_RATE_CREATE": "0"},
+        env={**os.environ, "DATABASE_URL": url, "DESK_RATE_CREATE": "0", "SUGGESTION_LEARN": "0"},
     )
     try:
         while True:

@@ -62,7 +62,7 @@ class Desk:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = {**os.environ, "DESK_DATA": str(folder), **environment}
+        self.environment = {**os.environ, "DESK_DATA": str(folder), "SUGGESTION_LEARN": "0", **environment}
         self.api = httpx.Client(base_url=f"{self.url}/api", timeout=PATIENCE)
 
     def start(self) -> None:

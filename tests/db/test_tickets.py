@@ -17,8 +17,9 @@ from ticketcore import listing, tickets
 from ticketcore.database import Database
 from ticketcore.errors import Conflict, InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.models import Category, NewTicket, Priority, Source, Status, Suggestion, Ticket, TicketChanges
+from ticketcore.models import Category, NewTicket, Priority, Source, Status, Ticket, TicketChanges
 from ticketcore.neighbours import neighbours
+from ticketcore.suggestion import Opinion, Suggestion
 from ticketcore.validation import parse
 
 NEW = NewTicket(title="Refund", description="I paid twice.", category=Category.BILLING, priority=Priority.HIGH)
@@ -67,8 +68,19 @@ def test_what_was_filed_is_what_is_stored_and_read_back(db: Database, sql: sa.Co
     assert tickets.get(db, ticket.id) == ticket
 
 
+def test_what_nobody_was_shown_is_stored_apart_from_what_was_suggested(db: Database) -> None:
+    shadow = Suggestion(Opinion(Category.GENERAL, "rules"), Opinion(Priority.MEDIUM, "default"))
+    suggestion = Suggestion(Opinion(Category.ACCOUNT, "desk model"), Opinion(Priority.LOW, "rules"), shadow=shadow)
+    create(db, suggestion=suggestion)
+    create(db)
+    stored = "select suggestion_source, shadow_category, shadow_priority, shadow_source from tickets order by id"
+    with db.read() as connection:
+        rows = connection.exec_driver_sql(stored).all()
+    assert rows == [("desk model + rules", "general", "medium", "rules + default"), (None, None, None, None)]
+
+
 def test_what_was_suggested_is_stored_beside_what_was_chosen(db: Database) -> None:
-    suggestion = Suggestion(category=Category.ACCOUNT, priority=Priority.LOW, source="a-model")
+    suggestion = Suggestion(Opinion(Category.ACCOUNT, "a-model"), Opinion(Priority.LOW, "a-model"))
     ticket = tickets.get(db, create(db, suggestion=suggestion).id)
     assert (ticket.category, ticket.priority) == ("billing", "high")
     assert (ticket.suggested_category, ticket.suggested_priority, ticket.suggestion_source) == (

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
+from xml.etree import ElementTree
 
 import psycopg2
 import pytest
@@ -58,9 +59,10 @@ def fresh_desk(monkeypatch: pytest.MonkeyPatch, newest_server: str, sql: Sql) ->
     st.cache_data.clear()
     monkeypatch.setenv("DATABASE_URL", newest_server)
     monkeypatch.setenv("DESK_TIMEZONE", ZONE)
+    monkeypatch.setenv("SUGGESTION_LEARN", "0")  # no page waits for it, and each test would
     yield
     desk.stop()
-    sql("truncate tickets, ticket_events, saved_views restart identity")
+    sql("truncate tickets, ticket_events, saved_views, desk_models restart identity")
 
 
 @pytest.fixture
@@ -96,6 +98,7 @@ def statements(fresh_desk: None) -> Iterator[list[str]]:
     def record(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         sent.append(statement)
 
+    assert desk.current().itself.knowledge is not None  # it has looked up what was learned, and does not again for now
     engine = desk.current().db._engine
     sa.event.listen(engine, "before_cursor_execute", record)
     yield sent
@@ -191,6 +194,18 @@ def links(at: AppTest) -> list[tuple[str, str]]:
 def listed(at: AppTest, column: str = "title") -> list[Any]:
     """One column of the table, from top to bottom."""
     return at.dataframe[0].value[column].tolist()
+
+
+def tables(at: AppTest) -> list[list[list[str]]]:
+    """The HTML tables, row by row; the first row is the head."""
+    found = []
+    for body in (node.proto.body for node in at.get("html") if "<table" in node.proto.body):
+        table = re.search("<table.*</table>", body, re.DOTALL)
+        assert table
+        found.append(
+            [["".join(cell.itertext()) for cell in row] for row in ElementTree.fromstring(table[0]).iter("tr")]
+        )
+    return found
 
 
 def charts(at: AppTest) -> dict[str, dict[str, Any]]:

@@ -198,7 +198,7 @@ ACTIONS: dict[str, tuple[str, Callable[[desk.Seat], object]]] = {
     "file over the API": ("agent", lambda seat: seat.filing.file(NEW).result(20)),
     "change": ("agent", lambda seat: tickets.update(seat.db, 1, CLOSE, source=Source.DASHBOARD)),
     "note": ("agent", lambda seat: tickets.note(seat.db, 1, NewNote(text="A"), source=Source.DASHBOARD)),
-    "suggest": ("agent", lambda seat: seat.classifier.ask("A").result(20)),
+    "suggest": ("agent", lambda seat: seat.suggestions.ask("A").result(20)),
     "save a view": ("agent", lambda seat: views.save(seat.db, "A", {}, owner=None)),
     "forget a view": ("agent", lambda seat: views.forget(seat.db, 1, owner=None)),
     "change many": ("lead", lambda seat: bulk.update(seat.db, [1], CLOSE, source=Source.DASHBOARD)),

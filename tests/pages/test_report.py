@@ -1,14 +1,12 @@
 """What happened in a period, on the page: raw SQL's numbers beside those of the equally long period before."""
 
-import re
 from datetime import datetime, timedelta
-from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import ZONE, Filing, Sql, change, charts, links, shows, visit
+from tests.pages.conftest import ZONE, Filing, Sql, change, charts, links, shows, tables, visit
 
 TODAY = f"(now() at time zone '{ZONE}')::date"
 SETTLE = "update tickets set status = 'resolved' where"
@@ -32,18 +30,6 @@ def figure(at: AppTest, name: str) -> tuple[str, str]:
     """A figure of the period and its change; the label may say how few tickets stand behind it."""
     (found,) = [metric for metric in at.metric if metric.label.split(" · ")[0] == name]
     return found.value, found.delta
-
-
-def tables(at: AppTest) -> list[list[list[str]]]:
-    """The HTML tables, row by row; the first row is the head."""
-    found = []
-    for body in (node.proto.body for node in at.get("html") if "<table" in node.proto.body):
-        table = re.search("<table.*</table>", body, re.DOTALL)
-        assert table
-        found.append(
-            [["".join(cell.itertext()) for cell in row] for row in ElementTree.fromstring(table[0]).iter("tr")]
-        )
-    return found
 
 
 def days(number: int, column: str = "created_at") -> str:

@@ -153,12 +153,33 @@ def test_the_longest_texts_are_stored_whole(sql: Sql) -> None:
     assert sql("select title, description from tickets") == [("🎫" * 200, "é\n" * 9_999 + "ab")]
 
 
-def test_without_a_key_the_suggestion_is_the_default_and_says_so(sql: Sql) -> None:
-    at = write(visit())
+def test_where_nobody_has_a_suggestion_it_is_the_default_and_says_so(sql: Sql) -> None:
+    at = write(visit(), "Lorem", "Ipsum dolor sit amet.")
+    until(at, lambda: not is_thinking(at))
     assert texts(at).count(":material/block: Default: no suggestion available") == 2
     assert values(at, "Category", "Priority") == ["general", "medium"]
     click(at, "Submit ticket")
     assert sql(SUGGESTED) == [("general", "medium", "default")]
+
+
+def test_without_a_key_rules_suggest_and_the_form_says_how_sure_they_are_and_why(sql: Sql) -> None:
+    at = write(visit(), "Charged twice", "June was charged twice. There is no rush.")
+    until(at, lambda: not is_thinking(at))
+    assert values(at, "Category", "Priority") == ["billing", "low"]
+    assert texts(at).count(":material/help: Suggested by rules · uncertain (55\u00a0%)") == 1
+    assert texts(at).count(":material/help: Suggested by rules · uncertain (35\u00a0%)") == 1
+    assert shows(at, "Why: “charged”, “twice” → Billing · “no rush” → Low")
+    click(at, "Submit ticket")
+    assert sql(SUGGESTED) == [("billing", "low", "rules")]
+
+
+def test_the_meaning_of_each_value_is_there_as_help_in_the_desks_own_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DESK_CATEGORIES_HELP", "billing=*all* that costs")
+    at = visit()
+    assert "**Billing** \\*all\\* that costs" in field(at, "Category").help
+    assert "**Low** a question\\, a wish or a flaw in looks" in field(at, "Priority").help
 
 
 def test_the_model_s_suggestion_fills_both_fields_names_the_model_and_is_stored_beside_the_ticket(
@@ -167,7 +188,7 @@ def test_the_model_s_suggestion_fills_both_fields_names_the_model_and_is_stored_
     at = write(visit())
     until(at, lambda: not is_thinking(at))
     assert values(at, "Category", "Priority") == ["billing", "high"]
-    assert texts(at).count(f":material/auto_awesome: Suggested by {MODEL}") == 2
+    assert texts(at).count(f":material/help: Suggested by {MODEL} · not measured yet") == 2
     change(at, "Priority", "low")
     click(at, "Submit ticket")
     assert sql(STORED) == [("Charged twice", "June was charged twice.", "billing", "low", "open")]
@@ -295,13 +316,15 @@ def test_submitting_does_not_wait_for_the_model_and_the_next_form_does_not_get_i
     assert not shows(at, MODEL)
 
 
-def test_a_model_that_fails_leaves_the_default_and_a_form_that_can_be_filed(provider: Provider, sql: Sql) -> None:
+def test_a_model_that_fails_leaves_the_desks_own_suggestion_and_says_why(provider: Provider, sql: Sql) -> None:
     provider.behaves(fails(401))
     at = write(visit())
     until(at, lambda: not is_thinking(at))
+    assert values(at, "Category", "Priority") == ["billing", "medium"]
     assert shows(at, "Default: no suggestion available")
+    assert shows(at, "The language model did not answer: the model's key was not accepted")
     click(at, "Submit ticket")
-    assert sql(SUGGESTED) == [("general", "medium", "default")]
+    assert sql(SUGGESTED) == [("billing", "medium", "rules + default")]
 
 
 def test_the_same_draft_submitted_twice_makes_one_ticket(sql: Sql) -> None:

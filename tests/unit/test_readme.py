@@ -31,7 +31,7 @@ def test_the_defaults_in_the_configuration_table_are_the_real_ones() -> None:
     shown = dict(re.findall(r"^\| `([A-Z_]+)` \|[^|]*\| `([^`]+)` \|$", section, re.MULTILINE))
     real = {field.alias: field.default for field in Settings.model_fields.values()}
     assert shown == {name: written(real[name]) for name in shown}
-    assert len(shown) == 12
+    assert len(shown) == 14
 
 
 def test_the_definitions_are_those_that_the_page_shows() -> None:

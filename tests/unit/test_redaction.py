@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.unit.provider import Provider, says
 from ticketcore.classifier import Classifier
+from ticketcore.prompt import VERSION
 from ticketcore.redaction import redacted
 from ticketcore.settings import read
 
@@ -99,4 +100,4 @@ def test_the_model_is_sent_the_masked_text_and_that_is_what_is_recorded(redacts:
     (request,) = provider.requests
     sent = request.body["messages"][1]["content"]
     assert (json.loads(sent)["description"], json.loads(sent)["title"]) == expected
-    assert kept == [(chosen.openai_model, sent, "Ann")]
+    assert kept == [(f"{chosen.openai_model}, prompt {VERSION}", sent, "Ann")]

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.tickets < 1:
         parser.error("--tickets must be at least 1")
     try:
-        with contextlib.closing(desk.open_desk(settings.read())) as opened:
+        with contextlib.closing(desk.open_desk(settings.read(), learns=False)) as opened:
             timezone = opened.settings.timezone
             now = datetime.now(timezone)
             filed = demo.fill(opened.itself.db, chosen.tickets, seed=chosen.seed, now=now, timezone=timezone)

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from ticketcore import settings
 from ticketcore.demo import rhythm, texts
 from ticketcore.demo.facts import Facts
-from ticketcore.models import DEFAULT_SOURCE, Category, Priority, Source, Status
+from ticketcore.models import Category, Priority, Source, Status
+from ticketcore.suggestion import DEFAULT_SOURCE
 
 AGENTS = (
     "Amara Okafor", "Ben Hartmann", "Carla Mendes", "Daniel Novak", "Elif Aydın", "Freya Nilsson",

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _import(path: Path, kind: Format, names: dict[str, str], *, skip_invalid: bool) -> Imported:
-    with path.open("rb") as file, contextlib.closing(desk.open_desk(settings.read())) as opened:
+    with path.open("rb") as file, contextlib.closing(desk.open_desk(settings.read(), learns=False)) as opened:
         size = path.stat().st_size
         hidden = not sys.stderr.isatty()
         with click.progressbar(length=size, file=sys.stderr, hidden=hidden, update_min_steps=size // 500 or 1) as bar:

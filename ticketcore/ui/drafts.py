@@ -13,12 +13,12 @@ import streamlit as st
 
 from ticketcore import tickets
 from ticketcore.errors import Conflict, InvalidInput, TicketDeskError
-from ticketcore.models import Category, NewTicket, Priority, Source, Suggestion
+from ticketcore.models import Category, NewTicket, Priority, Source
+from ticketcore.suggestion import DEFAULTS, Suggestion
 from ticketcore.ui import me
 from ticketcore.validation import parse
 
 FIELDS = ("title", "description", "category", "priority")
-DEFAULTS: dict[str, Category | Priority] = {"category": Category.GENERAL, "priority": Priority.MEDIUM}
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Draft:
         if self.answer:
             self.answer.cancel()
         self.text = text
-        self.answer = me.desk().classifier.ask(text[1], text[0], asked_by=me.name()) if text[1] else None
+        self.answer = me.desk().suggestions.ask(text[1], text[0], asked_by=me.name()) if text[1] else None
         self.suggestion = None
 
     def collect(self) -> None:

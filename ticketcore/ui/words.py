@@ -15,6 +15,7 @@ import humanize
 import streamlit as st
 
 from ticketcore.models import Priority, Status
+from ticketcore.suggestion import UNCERTAIN, Opinion
 
 PRIORITY_COLOURS = {
     Priority.LOW: "#5b7288",
@@ -33,6 +34,9 @@ STATUS_COLOURS = {
 
 INKS = {"light": "#1b2430", "dark": "#e6eaf0"}
 """The colour of numbers in charts: Vega-Lite would write them in black on either theme."""
+
+_SURE = ((0.95, "almost certain"), (0.8, "very likely"), (UNCERTAIN, "likely"), (0.0, "uncertain"))
+"""Probabilities from which on they are called so."""
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _REPLACED = re.compile(r"(?<=[:@])(?=\S)|(?<=www)(?=\.)|(?<=[-<>=~])(?=[-<>=~])", re.IGNORECASE)
@@ -55,6 +59,14 @@ def plain(text: str) -> str:
 def complaint(field: str, message: str) -> str:
     """What is wrong with a field, as a sentence: "Title must not be blank"."""
     return plain(f"{label(field)} {message}" if field and message[:1].islower() else message)
+
+
+def sureness(opinion: Opinion) -> str:
+    """`very likely (84 %)`, as measured on this desk; what is uncertain says so."""
+    if opinion.confidence is None:
+        return "not measured yet"
+    words = next(words for least, words in _SURE if opinion.confidence >= least)
+    return f"{words} ({opinion.confidence * 100:.0f}\u00a0%)"
 
 
 def as_text(text: str, *, size: str = "1rem", weight: int = 400) -> None:
