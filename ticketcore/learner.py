@@ -67,9 +67,10 @@ class Learner:
         """Ends the thread, and learning where it is under way; nothing half-learned is stored."""
         with self._starting:
             self._stopped.set()
-        if self._child and self._child.poll() is None:
-            self._child.terminate()
-            self._child.wait()
+        child = self._child  # the thread may forget it at any time, once it has ended
+        if child and child.poll() is None:
+            child.terminate()
+            child.wait()
         self._thread.join(timeout=5)
 
     def _live(self) -> None:
@@ -78,7 +79,7 @@ class Learner:
                 self._look()
             except DatabaseUnavailable as error:
                 log.info("what was learned is not looked up: %s", error)
-            except Exception:
+            except Exception:  # whatever it is: a process whose thread has ended would learn nothing ever after
                 log.exception("what was learned could not be looked up")
             self._looked.set()
             self._stopped.wait(self._every)
