@@ -28,6 +28,11 @@ def translated() -> Iterator[None]:
         if isinstance(error.orig, psycopg2.errors.QueryCanceled):
             log.warning("a query ran over its time and was cut")
             raise DatabaseUnavailable("This took the database too long. Narrow the filter and try again.") from None
+        if isinstance(error.orig, psycopg2.errors.DiskFull):
+            log.critical("the disk of the database is full: %s", first_line(error))
+            raise DatabaseUnavailable(
+                "The database has no room left on its disk, so nothing was stored. Tell whoever runs the desk."
+            ) from None
         if isinstance(error.orig, _AWAY) or error.connection_invalidated:
             log.warning("the database is away: %s", first_line(error))
             raise DatabaseUnavailable() from None
