@@ -49,7 +49,7 @@ def state(token: tokens.Token, now: datetime) -> str:
 
 
 st.subheader("Tokens for the API")
-st.caption("A program sends its token as `Authorization: Bearer …`; the history tells of it by the token's name.")
+st.caption("A program sends its token as “Authorization: Bearer …”; the history tells of it by the token's name.")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.text_input("Name", key="access_name", placeholder="What it is for", width=260)
     st.selectbox("Role", list(Role), key="access_role", format_func=label, width=140,
@@ -79,7 +79,7 @@ for token in found:
             st.button("Revoke", key=f"access_{token.id}", icon=":material/block:", on_click=revoke, args=(token.id,))
 
 st.subheader("What language models were sent")
-masked = "are masked" if me.desk().settings.suggestion_redact else "are NOT masked (`SUGGESTION_REDACT=0`)"
+masked = "are masked" if me.desk().settings.suggestion_redact else "are NOT masked (SUGGESTION_REDACT=0)"
 st.caption(
     f"Word for word, for {questions.KEPT.days} days. E-mail addresses, card and telephone numbers and keys {masked}."
 )

@@ -98,7 +98,7 @@ elif desk.settings.suggestion_shadow != "0":
     st.caption("A second member of the chain is asked as well; nothing was filed since.")
 else:
     st.caption(
-        "With `SUGGESTION_SHADOW=1` the next member of the chain is asked as well, without anybody being shown its "
-        "answer, so that the two can be compared here; with `SUGGESTION_SHADOW=model` the desk itself suggests, and "
+        "With SUGGESTION_SHADOW=1 the next member of the chain is asked as well, without anybody being shown its "
+        "answer, so that the two can be compared here; with SUGGESTION_SHADOW=model the desk itself suggests, and "
         "the language model is the one that is not shown."
     )

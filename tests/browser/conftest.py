@@ -47,7 +47,7 @@ GOOD = {"category": "billing", "priority": "high"}
 PATIENCE = float(os.environ.get("PATIENCE", "30"))
 """Seconds to wait for what should happen at once: other work may share the machine."""
 
-PROBE = re.compile(r"/(tickets|ticket|stats)/_stcore/(health|host-config)$")
+PROBE = re.compile(r"/(tickets|ticket|stats|suggestions|access)/_stcore/(health|host-config)$")
 """Streamlit looks for its own address under the page's path before it finds it at the root."""
 
 expect.set_options(timeout=PATIENCE * 1000)

@@ -17,7 +17,7 @@ def test_a_new_desk_says_that_rules_suggest_and_when_it_will_learn() -> None:
     at = visit(PAGE)
     assert shows(at, "No language model is configured: the desk suggests by itself.")
     assert shows(at, "it first does when it has 50 tickets")
-    assert shows(at, "With `SUGGESTION_SHADOW=1`")
+    assert shows(at, "With SUGGESTION_SHADOW=1")
     assert tables(at) == []
 
 

@@ -21,7 +21,7 @@ from ticketcore.desk import Seat
 from ticketcore.errors import DatabaseUnavailable, InvalidInput
 from ticketcore.identity import valid_name
 from ticketcore.models import TicketChanges
-from ticketcore.ui.words import complaint, plain
+from ticketcore.ui.words import INKS, complaint, plain
 from ticketcore.validation import parse
 
 COOKIE = "desk_name"
@@ -32,7 +32,11 @@ KEEP = "document.cookie = document.querySelector('.desk-kept').dataset.kept"
 # Streamlit has no way to put something beside the navigation; a row of its own would push every page down.
 _IN_THE_HEADER = """<style>.st-key-me {
     position: fixed; top: 0.6rem; left: calc(100vw - 15.5rem); width: 12rem; align-items: flex-end; z-index: 999991
-}</style>"""
+}
+/* Streamlit writes keys on buttons, and what is chosen of several, too pale to be read by everybody (WCAG 1.4.3). */
+button kbd { color: inherit !important; opacity: 1 !important; }
+button[data-variant="segmented_control"][data-selected="true"] p { color: %s; }
+</style>"""
 
 
 def desk() -> Seat:
@@ -100,7 +104,7 @@ def gate() -> bool:
 
 def control() -> None:
     """Shows who one is; lets one sign out or, where nobody signs in, say a name."""
-    st.html(_IN_THE_HEADER)
+    st.html(_IN_THE_HEADER % INKS[st.context.theme.type or "light"])
     if process.current().settings.has_sign_in:
         _signed_in()
     else:

@@ -26,7 +26,7 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    st.html(f'{STYLE}<div class="figures">{table}</div>')
+    st.html(f'{STYLE}<div class="figures" role="group" aria-label="Figures" tabindex="0">{table}</div>')
 
 
 def rows(frame: pd.DataFrame) -> Iterator[Any]:
