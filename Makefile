@@ -5,9 +5,10 @@ ARGS ?=
 # `or`, because an empty line in .env counts as not set.
 HOST := $(or $(HOST),127.0.0.1)
 PORT := $(or $(PORT),8501)
+FILE ?= desk.dump
 BIN := .venv/bin
 
-.PHONY: help run demo test check bench
+.PHONY: help run demo backup restore test check bench
 
 ## help: this list
 help:
@@ -21,6 +22,14 @@ run: .venv/.requirements
 ## demo: fill the desk with 2,000 realistic tickets
 demo: .venv/.requirements
 	@exec $(BIN)/python -m ticketcore.demo $(ARGS)
+
+## backup: write the whole desk into a file, while it runs or not (FILE=desk.dump)
+backup: .venv/.requirements
+	@exec $(BIN)/python -m ticketcore.backup $(FILE)
+
+## restore: read such a file into a desk without tickets (FILE=desk.dump)
+restore: .venv/.requirements
+	@exec $(BIN)/python -m ticketcore.backup --restore $(FILE)
 
 ## test: run every test, those in the browser too (ARGS="tests/unit -x" for some of them)
 test: .venv/.requirements-dev

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Literal
 
 from ticketcore.classifier import Classifier
+from ticketcore.metrics import SUGGESTIONS
 from ticketcore.suggestion import PARTS, Opinion, Similar, Suggestion, default_suggestion
 from ticketcore.triage.knowledge import NOTHING, Knowledge
 
@@ -80,7 +81,9 @@ class Chain:
         if not answer.set_running_or_notify_cancel():
             return
         try:
-            answer.set_result(self._combined(asked.result(), *own.result()))
+            found = self._combined(asked.result(), *own.result())
+            SUGGESTIONS.labels(source=found.source).inc()
+            answer.set_result(found)
         except (CancelledError, Exception) as error:  # the ticket can be filed whatever goes wrong
             log.exception("No suggestion: %s", type(error).__name__)
             answer.set_result(default_suggestion("the suggestion failed; the failure was logged"))

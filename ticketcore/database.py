@@ -25,6 +25,8 @@ from ticketcore.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 STATEMENT_TIMEOUT = "30s"
+POOL, OVERFLOW = 10, 30
+"""Connections that are kept, and that there may be beyond them while the desk is busy."""
 
 
 class Readable(Protocol):
@@ -45,8 +47,8 @@ class Database:
         """Tells one database of this process from another, whatever it is limited to."""
         self._engine = sa.create_engine(
             self.url,
-            pool_size=10,
-            max_overflow=30,
+            pool_size=POOL,
+            max_overflow=OVERFLOW,
             pool_timeout=5,
             pool_pre_ping=True,
             pool_use_lifo=True,
@@ -201,6 +203,11 @@ class Database:
                 return connection.scalar(sa.text("select true")) is True
         except DatabaseUnavailable:
             return False
+
+    def connections(self) -> dict[str, int]:
+        """How many connections of the pool are in use, how many wait for use, and how many there may be."""
+        pool: Any = self._engine.pool
+        return {"in_use": pool.checkedout(), "idle": pool.checkedin(), "limit": POOL + OVERFLOW}
 
     def snapshot(self) -> str:
         """A text that differs from an earlier one whenever a write became visible in between.

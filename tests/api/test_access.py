@@ -71,6 +71,7 @@ CALLS: dict[tuple[str, str], tuple[str, dict[str, Any], str]] = {
     ("PATCH", "/tickets/{ticket_id}/"): ("/tickets/1/", {"json": {"status": "closed"}}, "agent"),
     ("GET", "/tickets/{ticket_id}/events/"): ("/tickets/1/events/", {}, "viewer"),
     ("POST", "/tickets/{ticket_id}/notes/"): ("/tickets/1/notes/", {"json": {"text": "Called back"}}, "agent"),
+    ("GET", "/metrics/"): ("/metrics/", {}, "viewer"),
     ("GET", "/health/live/"): ("/health/live/", {}, "nobody"),
     ("GET", "/health/ready/"): ("/health/ready/", {}, "nobody"),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from ticketcore.api import bulk, exports, health, imports, problems, suggestions, tickets
+from ticketcore.api import bulk, exports, health, imports, metrics, problems, suggestions, tickets
 from ticketcore.api.callers import Rates
 from ticketcore.api.keeping import Kept
 from ticketcore.api.middleware import Bounded, Envelope, HeadAsGet, TrailingSlash
@@ -34,7 +34,15 @@ def build(current: Callable[[], Desk]) -> FastAPI:
     for layer in (Bounded, TrailingSlash, HeadAsGet, Envelope):  # the last one is the outermost
         api.add_middleware(layer)
     problems.install(api)
-    for routes in (suggestions, exports, imports, bulk, tickets, health):  # fixed paths before `/tickets/{ticket_id}/`
+    for routes in (
+        suggestions,
+        exports,
+        imports,
+        bulk,
+        tickets,
+        health,
+        metrics,
+    ):  # fixed paths before `/tickets/{ticket_id}/`
         api.include_router(routes.router)
 
     @api.get("/", include_in_schema=False)

@@ -4,14 +4,16 @@ import logging
 import re
 import time
 import uuid
+from functools import cache
 
 import anyio
+from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ticketcore import journal
+from ticketcore import journal, metrics
 from ticketcore.api.problems import apology, problem
 
 log = logging.getLogger("ticketcore.api")
@@ -19,6 +21,8 @@ log = logging.getLogger("ticketcore.api")
 MOST, MOST_OF_A_FILE = 1 << 20, 1 << 30
 """Bytes of a body, and of a file to import."""
 
+NUMBER = re.compile(r"/\d+/")
+METHODS = {"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"}
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 
 
@@ -64,13 +68,27 @@ class Envelope:
                 raise BrokenOffError from error
             await apology()(scope, receive, enveloped)
         finally:
-            self._note(scope, status, (time.perf_counter() - began) * 1_000)
+            self._note(scope, status, time.perf_counter() - began)
             journal.request_id.reset(token)
 
-    def _note(self, scope: Scope, status: int, milliseconds: float) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method, path = scope["method"], scope["path"]
-        fields = {"method": method, "path": path, "status": status, "ms": f"{milliseconds:.1f}"}
+        fields = {"method": method, "path": path, "status": status, "ms": f"{seconds * 1_000:.1f}"}
         log.info("%s %s %d", method, path, status, extra={"fields": fields})
+        where = {"method": method if method in METHODS else "other", "path": _route(scope)}
+        metrics.REQUESTS.labels(**where, status=str(status)).inc()
+        metrics.DURATIONS.labels(**where).observe(seconds)
+
+
+def _route(scope: Scope) -> str:
+    """The path as the API's document has it; `other` for none of these: whoever scans makes no new names."""
+    path = NUMBER.sub("/{ticket_id}/", scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/") + "/")
+    return path if path in _paths(scope["app"]) else "other"
+
+
+@cache
+def _paths(app: FastAPI) -> frozenset[str]:
+    return frozenset(re.sub(r"{ticket_id[^}]*}", "{ticket_id}", path) for path in app.openapi()["paths"])
 
 
 class HeadAsGet:
