@@ -41,7 +41,8 @@ NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
 
 
 def _hours(begin: sa.ColumnElement[Any], end: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.func.round(sa.cast(sa.extract("epoch", end - begin), sa.Numeric) / 3600, 2)
+    hours = sa.func.round(sa.cast(sa.extract("epoch", end - begin), sa.Numeric) / 3600, 2)
+    return sa.case((hours < 0, 0), else_=hours)  # where the clock was set back meanwhile; `greatest` would hide a null
 
 
 _t = tickets.c

@@ -185,8 +185,11 @@ class EmbeddedServer:
         settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **self._options}
         arguments = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         log.info("starting the embedded PostgreSQL in %s", self._files)
+        was_cut_off = (self._files / "postmaster.pid").exists()
         # pg_ctl hands its words to a shell, so they are relative: the folder may have any name.
         self._run("pg_ctl", "start", "-w", "-t", "300", "-D", ".", "-l", LOG, "-o", arguments, folder=self._files)
+        if was_cut_off:
+            log.warning("the embedded PostgreSQL had not been shut down; it recovered from its own log")
 
     def _run(self, program: str, *arguments: str | Path, folder: Path = Path("/")) -> None:
         identity: dict[str, Any] = {}

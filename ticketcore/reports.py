@@ -131,8 +131,9 @@ def _within(moments: Moments, period: Period) -> npt.NDArray[np.bool_]:
 
 
 def _took(cell: Cell, until: str, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """From creation, in hours."""
-    return (cell[until][chosen] - cell["created_at"][chosen]) / _HOUR
+    """From creation, in hours; 0 where the clock was set back meanwhile."""
+    took: npt.NDArray[np.float64] = np.maximum(cell[until][chosen] - cell["created_at"][chosen], 0) / _HOUR
+    return took
 
 
 def _spread(some: list[npt.NDArray[np.float64]]) -> Spread:

@@ -1,6 +1,7 @@
 """The embedded server keeps its tickets, is shared by several desks, outlives a crash, and starts wherever it lies."""
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 import sqlalchemy as sa
@@ -94,6 +96,28 @@ def test_a_stopped_server_still_has_everything_when_it_starts_again(tmp_path: Pa
     second = start(tmp_path / "desk")
     assert run(second.url, "select number from kept") == 42
     assert process(tmp_path / "desk") != server
+
+
+def test_after_a_machine_went_down_the_next_start_recovers_and_says_so(
+    tmp_path: Path, start: Starting, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = start(tmp_path / "desk")
+    run(first.url, "create table kept as select 42 as number")
+    first._leaving.set()  # its desk is gone as well, and revives nothing
+    first._reviver.join()
+    server = psutil.Process(process(tmp_path / "desk"))
+    for one in [server, *server.children()]:
+        one.kill()
+    assert is_gone(server.pid)
+    first._lock.close()
+    with caplog.at_level(logging.INFO):
+        second = start(tmp_path / "desk")
+    assert run(second.url, "select number from kept") == 42
+    assert "had not been shut down; it recovered from its own log" in caplog.text
+    second.stop()
+    caplog.clear()
+    start(tmp_path / "desk")
+    assert "recovered" not in caplog.text
 
 
 def test_stopping_twice_is_stopping_once(tmp_path: Path, start: Starting) -> None:

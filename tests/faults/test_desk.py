@@ -1,5 +1,6 @@
 """The desk is killed in the middle of things, and two desks share one database: nothing is lost, nothing is doubled."""
 
+import asyncio
 import contextlib
 import tempfile
 import threading
@@ -7,10 +8,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import connect
 
 from tests.browser.conftest import Desk, until
 
@@ -115,3 +121,63 @@ def test_two_desks_on_one_database_file_each_ticket_once(desk: Desk) -> None:
             other.process.terminate()
             other.process.wait(20)
             other.api.close()
+
+
+def test_bodies_that_are_far_too_large_or_deep_are_refused_early_and_cost_no_memory(desk: Desk) -> None:
+    def size() -> int:
+        return int(psutil.Process(desk.process.pid).memory_info().rss)
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 1_000_000
+
+    json = {"Content-Type": "application/json"}
+    deep = "[" * 100_000
+    for _ in range(3):  # the first of anything costs something
+        desk.api.post("/tickets/", content=deep, headers=json)
+    before = size()
+    for _ in range(5):
+        with contextlib.suppress(httpx.TransportError):  # the desk hangs up on whoever goes on sending
+            answer = desk.api.post("/tickets/", content=endless(), headers=json)
+            assert answer.status_code == 413
+        refused = desk.api.post("/tickets/", content=deep, headers=json)
+        assert refused.status_code in (400, 422)
+    line = HTTPConnection("127.0.0.1", desk.port, timeout=10)
+    line.putrequest("POST", "/api/tickets/")
+    for name, value in {**json, "Content-Length": str(100 << 20)}.items():
+        line.putheader(name, value)
+    line.endheaders()
+    assert line.getresponse().status == 413, "before a byte of it was sent"
+    line.close()
+    assert size() - before < 20 << 20
+    assert desk.tickets() == []
+
+
+def test_two_hundred_visitors_of_one_process_are_all_served(desk: Desk) -> None:
+    desk.file("Seen by everybody")
+    address = f"ws://127.0.0.1:{desk.port}/_stcore/stream"
+
+    async def visit() -> int:
+        """Opens a session as a browser does, and waits for the first words of its page."""
+        async with connect(address, subprotocols=["streamlit"], origin=desk.url, max_size=None) as line:  # type: ignore[arg-type]
+            message = BackMsg()
+            message.rerun_script.SetInParent()
+            await line.send(message.SerializeToString())
+            seen = 0
+            while True:
+                told = ForwardMsg()
+                told.ParseFromString(await line.recv())
+                seen += 1
+                if told.WhichOneof("type") == "script_finished":
+                    await asyncio.sleep(1)
+                    return seen
+
+    async def everybody() -> list[int]:
+        async with asyncio.timeout(100):
+            return await asyncio.gather(*(visit() for _ in range(200)))
+
+    seen = asyncio.run(everybody())
+    assert len(seen) == 200
+    assert min(seen) > 5
+    assert desk.api.get("/health/ready/").status_code == 200
+    until(lambda: desk.api.get("/tickets/").status_code == 200, seconds=5)
