@@ -45,7 +45,7 @@ check: .venv/.requirements-dev
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m tests.audit
 
-## bench: time every operation beside hand-written SQL (TICKETS=1000000 make bench for another size)
+## bench: time every operation beside hand-written SQL, into docs/benchmarks.md (TICKETS=10000,1000000 for other sizes)
 bench: .venv/.requirements-dev
 	@exec $(BIN)/python -m tests.bench
 

