@@ -176,7 +176,8 @@ def test_two_hundred_visitors_of_one_process_are_all_served(desk: Desk) -> None:
         async with asyncio.timeout(100):
             return await asyncio.gather(*(visit() for _ in range(200)))
 
-    seen = asyncio.run(everybody())
+    with ThreadPoolExecutor(1) as apart:  # a loop may be running here already: that of a browser
+        seen = apart.submit(lambda: asyncio.run(everybody())).result()
     assert len(seen) == 200
     assert min(seen) > 5
     assert desk.api.get("/health/ready/").status_code == 200

@@ -19,7 +19,10 @@ router = APIRouter(prefix="/metrics")
     "/",
     response_class=Response,
     responses={
-        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text format"}
+        200: {
+            "content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}},
+            "description": "Prometheus' text format",
+        }
     },
     summary="What this process counts of itself, for Prometheus",
 )

@@ -75,9 +75,10 @@ def backlog() -> Spec:
 
 
 @_kept
-def spreads(values: tuple[str, ...]) -> Spec:
+def spreads(values: tuple[str, ...], *, is_empty: bool) -> Spec:
     """For each row (by, value, p50, p90, number, link, whole), in the order of `values`, a bar up to the median and a
     tick at the ninth decile, in hours."""
+    lead = {**_LEAD, "aria": False} if is_empty else _LEAD  # else a screen reader meets marks that have no name
     bars = alt.Chart().encode(
         y=alt.Y("value:N", sort=list(values), title=None, axis=alt.Axis(ticks=False, domain=False)),
         color=alt.Color("by:N", legend=None),
@@ -93,8 +94,8 @@ def spreads(values: tuple[str, ...]) -> Spec:
     hours = alt.X("p50:Q", title="Hours: median (bar), ninth decile (line)")
     return _spec(
         alt.layer(
-            bars.mark_bar(height={"band": 0.62}, **_LEAD).encode(x=hours),
-            bars.mark_tick(thickness=3, height=16, **_LEAD).encode(x="p90:Q"),
+            bars.mark_bar(height={"band": 0.62}, **lead).encode(x=hours),
+            bars.mark_tick(thickness=3, height=16, **lead).encode(x="p90:Q"),
         ).properties(height=30 * len(values) + 40)
     )
 

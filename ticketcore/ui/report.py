@@ -134,8 +134,11 @@ def _spreads(name: str, frame: pd.DataFrame) -> None:
     with st.container(border=True):
         _title(name, f"{name}, hours", "Few", "The period before")
         heard = ", ".join(f"{one.value} {_hours(one.p50, one.number)}" for one in tables.rows(frame))
-        if frame["number"].any():  # a chart without a mark is a fault to screen readers
-            st.vega_lite_chart(frame, charts.spreads(tuple(frame["value"])), alt=f"{name}, median hours: {heard}")
+        st.vega_lite_chart(
+            frame,
+            charts.spreads(tuple(frame["value"]), is_empty=not frame["number"].any()),
+            alt=f"{name}, median hours: {heard}",
+        )
         tables.show(
             ("", "Median", "Before", "Ninth decile", "Tickets"),
             [(one.value, _hours(one.p50, one.number), _hours(one.before), _hours(one.p90, one.number),
