@@ -15,18 +15,14 @@ import psycopg2.errors
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ticketcore import access, patience
+from ticketcore import access
 from ticketcore.access import Role
-from ticketcore.driver import driver_url, translated
+from ticketcore.driver import translated
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.models import Source
-from ticketcore.watchdog import Watchdog
+from ticketcore.pool import Pool
 
 log = logging.getLogger(__name__)
-
-STATEMENT_TIMEOUT = "30s"
-POOL, OVERFLOW = 10, 30
-"""Connections that are kept, and that there may be beyond them while the desk is busy."""
 
 
 class Readable(Protocol):
@@ -42,33 +38,11 @@ class Database:
     """Whose rights it has; a new one has all of them."""
 
     def __init__(self, url: str) -> None:
-        self.url = driver_url(url)
+        self._pool = Pool(url)
+        self.url = self._pool.url
         self.key = uuid.uuid4().hex
         """Tells one database of this process from another, whatever it is limited to."""
-        self._engine = sa.create_engine(
-            self.url,
-            pool_size=POOL,
-            max_overflow=OVERFLOW,
-            pool_timeout=5,
-            pool_pre_ping=True,
-            pool_use_lifo=True,
-            connect_args={
-                "connect_timeout": 5,
-                "application_name": "ticket-desk",
-                # A server that vanishes from the network is noticed in half a minute, not in a quarter of an hour.
-                "keepalives_idle": 5,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-                "tcp_user_timeout": 35_000,
-                # Figures sort up to a million numbers: in memory that takes half as long as on disk. To compile a query
-                # takes longer than any query of the desk.
-                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT} -c work_mem=64MB -c jit=off",
-            },
-            hide_parameters=True,  # they are what people wrote, which no log is to have
-            isolation_level="AUTOCOMMIT",  # `write` begins and ends its transactions itself: a statement less each
-        )
-        self._watchdog = Watchdog()
-        patience.limit(self._engine, self._watchdog)
+        self._engine = self._pool.engine
         sa.event.listen(self._engine, "before_cursor_execute", _sign, retval=True)
 
     def limited_to(self, role: Role | None) -> "Database":
@@ -206,8 +180,7 @@ class Database:
 
     def connections(self) -> dict[str, int]:
         """How many connections of the pool are in use, how many wait for use, and how many there may be."""
-        pool: Any = self._engine.pool
-        return {"in_use": pool.checkedout(), "idle": pool.checkedin(), "limit": POOL + OVERFLOW}
+        return self._pool.connections()
 
     def snapshot(self) -> str:
         """A text that differs from an earlier one whenever a write became visible in between.
@@ -221,8 +194,7 @@ class Database:
 
     def close(self) -> None:
         """Closes every idle connection."""
-        self._engine.dispose()
-        self._watchdog.close()
+        self._pool.close()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import put
-from ticketcore import database, driver, embedded, founding, listing, patience, tickets
+from ticketcore import driver, embedded, founding, listing, patience, pool, tickets
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
@@ -155,7 +155,7 @@ def test_a_connection_cut_at_the_commit_is_an_absent_database(db: Database, sql:
 def test_a_query_that_runs_too_long_is_cut_with_a_message_of_its_own(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "STATEMENT_TIMEOUT", "100ms")
+    monkeypatch.setattr(pool, "STATEMENT_TIMEOUT", "100ms")
     hasty = Database(server)
 
     def sleep() -> None:
@@ -369,7 +369,7 @@ def test_a_server_that_falls_silent_in_the_middle_is_an_absent_database(
 
 
 def test_an_unlimited_transaction_may_be_slower_than_any_limit(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "STATEMENT_TIMEOUT", "100ms")
+    monkeypatch.setattr(pool, "STATEMENT_TIMEOUT", "100ms")
     monkeypatch.setattr(patience, "SILENCE", 0.2)
     db = Database(server)
     with db.write(Source.IMPORT, unlimited=True) as connection:

@@ -401,7 +401,7 @@ def test_a_database_that_goes_away_breaks_the_file_off_instead_of_ending_it(
 def test_a_count_that_fails_leaves_nothing_behind(
     sql: sa.Connection, db: Database, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ticketcore.database.STATEMENT_TIMEOUT", "100ms")
+    monkeypatch.setattr("ticketcore.pool.STATEMENT_TIMEOUT", "100ms")
     hasty = Exports(Database(server))
     locker = psycopg2.connect(server)
     with locker.cursor() as cursor:
