@@ -7,9 +7,9 @@ import contextlib
 import copy
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import psycopg2.errors
 import sqlalchemy as sa
@@ -18,11 +18,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ticketcore import access
 from ticketcore.access import Role
 from ticketcore.driver import translated
-from ticketcore.errors import DatabaseUnavailable
+from ticketcore.errors import DatabaseUnavailable, Overloaded
 from ticketcore.models import Source
 from ticketcore.pool import Pool
+from ticketcore.replica import Outcome, Position, Replica
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Readable(Protocol):
@@ -32,18 +35,25 @@ class Readable(Protocol):
 
 
 class Database:
-    """One pool of connections to one PostgreSQL, and what may be done through it. Closed with `close()`."""
+    """One pool of connections to one PostgreSQL, and what may be done through it. Closed with `close()`.
+
+    Where it has a replica, what takes long is read there: see `aside`.
+    """
 
     role: Role | None = Role.LEAD
     """Whose rights it has; a new one has all of them."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, replica: str | None = None) -> None:
         self._pool = Pool(url)
+        self._replica = Replica(replica) if replica else None
         self.url = self._pool.url
         self.key = uuid.uuid4().hex
         """Tells one database of this process from another, whatever it is limited to."""
-        self._engine = self._pool.engine
         sa.event.listen(self._engine, "before_cursor_execute", _sign, retval=True)
+
+    @property
+    def _engine(self) -> sa.Engine:
+        return self._pool.engine
 
     def limited_to(self, role: Role | None) -> "Database":
         """The same database with the rights of this role, for whoever has it."""
@@ -95,6 +105,29 @@ class Database:
         """
         with self.view() as connection:
             yield _Frozen(self, str(connection.scalar(sa.select(sa.func.pg_export_snapshot()))))
+
+    def aside(self, work: Callable[["Database"], T]) -> T:
+        """What `work` finds, which only reads and takes long: at the replica, if it has all that is committed by now.
+
+        Else here, and here too if the replica is lost meanwhile; `work` is done anew then.
+
+        Raises:
+            DatabaseUnavailable: the database is away, or a query ran over its time.
+        """
+        if self._replica and self._replica.has(self._position()):
+            there = copy.copy(self)
+            there._pool, there._replica = self._replica.pool, None
+            try:
+                return work(there)
+            except Overloaded:
+                raise  # the same again would be no quicker here, and everybody else would wait for it
+            except DatabaseUnavailable:
+                self._replica.failed()
+        return work(self)
+
+    def _position(self) -> Position:
+        with self.read() as connection:
+            return Position.of(connection)
 
     @contextlib.contextmanager
     def write(self, source: Source, actor: str | None = None, *, unlimited: bool = False) -> Iterator[sa.Connection]:
@@ -192,9 +225,15 @@ class Database:
         with self.read() as connection:
             return str(connection.scalar(sa.text("select pg_current_snapshot()::text")))
 
+    def asides(self) -> dict[str, int]:
+        """How often the replica was found how when somebody wanted to read there; nothing without one."""
+        return {outcome.value: self._replica.outcomes[outcome] for outcome in Outcome} if self._replica else {}
+
     def close(self) -> None:
         """Closes every idle connection."""
         self._pool.close()
+        if self._replica:
+            self._replica.close()
 
 
 @dataclass(frozen=True)

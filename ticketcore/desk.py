@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
+from pydantic import SecretStr
+
 from ticketcore import feed, founding, questions, settings, similar
 from ticketcore.access import Person, Role
 from ticketcore.chain import Chain
@@ -173,7 +175,7 @@ def open_desk(chosen: Settings, *, learns: bool = True) -> Desk:
     server = None if chosen.database_url else EmbeddedServer(chosen.data_folder)
     url = server.url if server else chosen.database_url.get_secret_value() if chosen.database_url else ""
     try:
-        db = _prepared(url)
+        db = _prepared(url, chosen.database_replica_url)
     except StartUpError:
         if server:
             server.stop()
@@ -195,10 +197,10 @@ def _chain(chosen: Settings, db: Database, notebook: Notebook, learner: Learner 
     )
 
 
-def _prepared(url: str) -> Database:
+def _prepared(url: str, replica: SecretStr | None) -> Database:
     founding.wait(url)
     founding.migrate(url)
-    db = Database(url)
+    db = Database(url, replica.get_secret_value() if replica else None)
     try:
         feed.rebase(db)
     except DatabaseUnavailable as error:

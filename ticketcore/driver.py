@@ -9,7 +9,7 @@ import psycopg2.errors
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ticketcore.errors import DatabaseUnavailable, StartUpError
+from ticketcore.errors import DatabaseUnavailable, Overloaded, StartUpError
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +23,11 @@ def translated() -> Iterator[None]:
         yield
     except PoolTimeout:
         log.warning("every database connection is in use")
-        raise DatabaseUnavailable("The desk is very busy. Try again in a moment.") from None
+        raise Overloaded from None
     except DBAPIError as error:
         if isinstance(error.orig, psycopg2.errors.QueryCanceled):
             log.warning("a query ran over its time and was cut")
-            raise DatabaseUnavailable("This took the database too long. Narrow the filter and try again.") from None
+            raise Overloaded("This took the database too long. Narrow the filter and try again.") from None
         if isinstance(error.orig, psycopg2.errors.DiskFull):
             log.critical("the disk of the database is full: %s", first_line(error))
             raise DatabaseUnavailable(
@@ -39,14 +39,14 @@ def translated() -> Iterator[None]:
         raise
 
 
-def driver_url(url: str) -> str:
-    """The address as SQLAlchemy takes it.
+def driver_url(url: str, variable: str = "DATABASE_URL") -> str:
+    """The address, which that variable gave, as SQLAlchemy takes it.
 
     Raises:
         StartUpError: it can be read in two ways.
     """
     if urlsplit(url).netloc.count("@") > 1:
-        raise StartUpError("DATABASE_URL: an @ in the password has to be written as %40")
+        raise StartUpError(f"{variable}: an @ in the password has to be written as %40")
     scheme, separator, rest = url.partition("://")
     return "postgresql+psycopg2" + separator + rest if scheme in ("postgres", "postgresql") else url
 

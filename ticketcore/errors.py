@@ -7,7 +7,8 @@
     ├── NotSignedIn           401  nobody knows who asks
     ├── Forbidden             403  who asks may not do this
     ├── TooMany               429  who asks asks too often
-    ├── DatabaseUnavailable   503  the database is away or too slow
+    ├── DatabaseUnavailable   503  the database is away
+    │   └── Overloaded        503  it has too much to do
     └── StartUpError           –   the desk cannot start; one line that says why
 
 Each class carries the HTTP status that the API answers with. Their messages are written for
@@ -92,6 +93,15 @@ class DatabaseUnavailable(TicketDeskError):
     title = "The database cannot be reached"
 
     def __init__(self, message: str = "The database cannot be reached right now. Try again in a moment.") -> None:
+        super().__init__(message)
+
+
+class Overloaded(DatabaseUnavailable):
+    """The database is there and has too much to do: to ask again, here or elsewhere, would only add to it."""
+
+    title = "The database has too much to do"
+
+    def __init__(self, message: str = "The desk is very busy. Try again in a moment.") -> None:
         super().__init__(message)
 
 

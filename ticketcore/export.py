@@ -53,7 +53,10 @@ MEDIA_TYPES = {
 
 
 class Export:
-    """An export under way: `chunks()` is the file, `rows` how far it is, `total` how many rows it will have."""
+    """An export under way: `chunks()` is the file, `rows` how far it is, `total` how many rows it will have.
+
+    `total` is None under a search, where counting would take as long as the export.
+    """
 
     def __init__(
         self, db: Database, matching: TicketFilter, columns: Sequence[Column], format: Format, sort: Sort,
@@ -63,11 +66,7 @@ class Export:
         self.state = "running"
         """Then `done`, or `broken`."""
         self._columns, self._format, self._signature, self._now = columns, format, signature, now
-        self._copy = CopyOut(db)
-        self.total: int | None = None
-        """None under a search, where counting would take as long as the export."""
-        if not matching.search:
-            self.total = self._copy.scalar(sa.select(sa.func.count()).select_from(tickets).where(*matching.where()))
+        self._copy, self.total = db.aside(lambda there: _begun(there, matching))
         self.media_type = MEDIA_TYPES[format]
         self.name = _file_name(matching.describe(zone), f"{now.astimezone(zone):%Y-%m-%d}", self.total, format)
         self._query = _query(matching, columns, format, sort).params(now=now)
@@ -104,6 +103,14 @@ class Export:
         for batch in batches:
             self.rows += len(batch)
             yield batch
+
+
+def _begun(db: Database, matching: TicketFilter) -> tuple[CopyOut, int | None]:
+    """A copy from one snapshot, and how many tickets match in it."""
+    copy = CopyOut(db)
+    if matching.search:
+        return copy, None
+    return copy, copy.scalar(sa.select(sa.func.count()).select_from(tickets).where(*matching.where()))
 
 
 OPTIONS = {

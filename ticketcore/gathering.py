@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from ticketcore import clock
 from ticketcore.database import Database, Readable
-from ticketcore.errors import DatabaseUnavailable
+from ticketcore.errors import Overloaded
 from ticketcore.filters import TicketFilter
 from ticketcore.models import UNSETTLED
 from ticketcore.period import Period
@@ -147,7 +147,7 @@ def gathered(
         DatabaseUnavailable: the database is away, or a query ran over its time; here, or when a reading is asked for.
     """
     if not _AT_ONCE.acquire(timeout=PATIENCE):
-        raise DatabaseUnavailable("The desk is very busy. Try again in a moment.")
+        raise Overloaded
     try:
         with db.frozen() as frozen, ThreadPoolExecutor(READINGS + FIGURES, "gather") as pool:
             yield Gathered(frozen, matching, since, margin, pool)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ticketcore.models import Status
@@ -25,12 +25,15 @@ SUGGESTIONS = Counter(
 
 
 class Now(Collector):
-    """What is so at the moment of asking: tickets by status, unless the database is away, and the connections."""
+    """What is so at the moment of asking: tickets by status, unless the database is away, the connections, and how
+    often the replica was found how, which is nothing without one."""
 
-    def __init__(self, tickets: Mapping[Status, int] | None, connections: Mapping[str, int]) -> None:
-        self._tickets, self._connections = tickets, connections
+    def __init__(
+        self, tickets: Mapping[Status, int] | None, connections: Mapping[str, int], asides: Mapping[str, int]
+    ) -> None:
+        self._tickets, self._connections, self._asides = tickets, connections, asides
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("desk_database_up", "Whether the database answers", int(self._tickets is not None))
         tickets = GaugeMetricFamily("desk_tickets", "Tickets by status", labels=["status"])
         for status, number in (self._tickets or {}).items():
@@ -40,6 +43,13 @@ class Now(Collector):
         for state, number in self._connections.items():
             connections.add_metric([state], number)
         yield connections
+        asides = CounterMetricFamily(
+            "desk_replica_reads", "Stats and exports by how the replica was found: served there if it was in step",
+            labels=["replica"],
+        )  # fmt: skip
+        for outcome, number in self._asides.items():
+            asides.add_metric([outcome], number)
+        yield asides
 
 
 def written(now: Now) -> bytes:

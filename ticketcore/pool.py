@@ -19,8 +19,9 @@ POOL, OVERFLOW = 10, 30
 class Pool:
     """Connections to one server, made as they are needed. Closed with `close()`."""
 
-    def __init__(self, url: str, *, connect_timeout: int = CONNECT_TIMEOUT) -> None:
-        self.url = driver_url(url)
+    def __init__(self, url: str, *, variable: str = "DATABASE_URL", connect_timeout: int = CONNECT_TIMEOUT) -> None:
+        """Raises StartUpError if the address, which that variable gave, can be read in two ways."""
+        self.url = driver_url(url, variable)
         self.engine = sa.create_engine(
             self.url,
             pool_size=POOL,

@@ -49,6 +49,12 @@ def review(
     Raises:
         DatabaseUnavailable: the database is away, or a query ran over its time.
     """
+    return db.aside(lambda there: _review(there, matching, period, unit, targets))
+
+
+def _review(
+    db: Database, matching: TicketFilter, period: Period, unit: Unit, targets: Mapping[Priority, timedelta]
+) -> Review:
     earlier, now = period.before(), period.now
     longest = max(targets.values(), default=timedelta())
     buckets = period.buckets(unit)

@@ -45,6 +45,9 @@ class Settings(BaseModel):
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
     """Where PostgreSQL is, `postgresql://user:password@host/name`; without it the embedded server is used."""
 
+    database_replica_url: SecretStr | None = Field(None, alias="DATABASE_REPLICA_URL")
+    """Where a streaming replica of it is; stats and exports are read there while it has all that is committed."""
+
     data_folder: Path = Field(Path("data"), alias="DESK_DATA")
     """The folder in which the embedded server keeps its files."""
 
@@ -156,6 +159,12 @@ class Settings(BaseModel):
                 raise ValueError("a desk with sign-in cannot be open to everybody as well: unset DESK_OPEN or OIDC_…")
         return self
 
+    @model_validator(mode="after")
+    def _replica_has_a_primary(self) -> Self:
+        if self.database_replica_url and not self.database_url:
+            raise ValueError("DATABASE_REPLICA_URL needs DATABASE_URL: the embedded PostgreSQL has no replica")
+        return self
+
     @field_validator("definitions", mode="before")
     @classmethod
     def _are_definitions(cls, text: object) -> object:
@@ -166,7 +175,7 @@ class Settings(BaseModel):
     def _are_pairs(cls, text: object) -> object:
         return pairs(text) if isinstance(text, str) else text
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_replica_url")
     @classmethod
     def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         if url and not url.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg2://")):

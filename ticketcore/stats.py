@@ -3,6 +3,7 @@
 Days are those of the desk's time zone; intervals are start ≤ t < end.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -43,9 +44,13 @@ class Overview(BaseModel):
 
 def overview(db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: datetime) -> Overview:
     """The figures for the tickets that match, with `now` deciding which day is today in `timezone`."""
-    today = now.astimezone(timezone).date()
-    with db.read() as connection:
-        rows = connection.execute(_sums(matching, timezone, today)).mappings().all()
+    sums = _sums(matching, timezone, now.astimezone(timezone).date())
+
+    def added_up(there: Database) -> Sequence[sa.RowMapping]:
+        with there.read() as connection:
+            return connection.execute(sums).mappings().all()
+
+    rows = db.aside(added_up)
     whole = next(row for row in rows if row["facet"] == "all")
     numbers = {(row["facet"], row["value"]): row["number"] for row in rows}
     return Overview(

@@ -159,7 +159,7 @@ def test_the_example_names_every_variable_and_says_what_it_is() -> None:
 
 
 def test_compose_hands_every_setting_through(services: dict[str, Any]) -> None:
-    own = {"DATABASE_URL", "DESK_DATA"}  # compose brings its own database
+    own = {"DATABASE_URL", "DATABASE_REPLICA_URL", "DESK_DATA"}  # compose brings its own database
     assert services["desk"]["environment"] == {name: f"${{{name}:-}}" for name in SETTINGS - own}
 
 

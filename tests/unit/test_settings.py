@@ -90,6 +90,8 @@ def test_variables_of_other_programs_do_not_matter() -> None:
         ("DATABASE_URL", f"sqlite:///{PASSWORD}"),
         ("DATABASE_URL", f"postgresql://agent:{PASSWORD}@db:port/desk"),
         ("DATABASE_URL", f"postgresql+asyncpg://agent:{PASSWORD}@db/desk"),
+        ("DATABASE_REPLICA_URL", f"mysql://root:{PASSWORD}@db/desk"),
+        ("DATABASE_REPLICA_URL", f"postgresql://agent:{PASSWORD}@db:port/desk"),
         ("DESK_TIMEZONE", "Mars/Olympus"),
         ("DESK_TIMEZONE", "../../etc/passwd"),
         ("DESK_TIMEZONE", "/etc/localtime"),

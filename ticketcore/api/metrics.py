@@ -34,4 +34,6 @@ def read_metrics(desk: Here) -> Response:
         ).status_breakdown
     except DatabaseUnavailable:
         tickets = None
-    return Response(metrics.written(Now(tickets, desk.db.connections())), media_type=CONTENT_TYPE_LATEST)
+    return Response(
+        metrics.written(Now(tickets, desk.db.connections(), desk.db.asides())), media_type=CONTENT_TYPE_LATEST
+    )
