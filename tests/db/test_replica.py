@@ -58,8 +58,8 @@ class Servers:
         self.primary._run(
             "pg_basebackup", "-h", address, "-U", "postgres", "-D", there / "postgres", "-R", "--checkpoint=fast"
         )
-        for name in (".s.PGSQL.5432.lock", "server.log"):  # those of the primary, whose files lie where its socket is
-            (there / "postgres" / name).unlink(missing_ok=True)
+        for left in (".s.PGSQL.5432.lock", "server.log"):  # those of the primary, whose files lie where its socket is
+            (there / "postgres" / left).unlink(missing_ok=True)
         return there
 
     def start_replica(self) -> None:
