@@ -34,12 +34,13 @@ def services() -> dict[str, Any]:
     return services
 
 
-def shell(script: str, volume: Path, programs: Path) -> subprocess.CompletedProcess[str]:
+def shell(script: str, volume: Path, programs: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a script of docker-compose.yml; `programs` are found before those of the system."""
     here = script.replace("$$", "$").replace("/run/desk", str(volume))
     return subprocess.run(
         ["sh", "-euc", here],
-        env={"PATH": f"{programs}:{os.environ['PATH']}"}, capture_output=True, text=True, check=False, timeout=20,
+        env={"PATH": f"{programs}:{os.environ['PATH']}", **environment},
+        capture_output=True, text=True, check=False, timeout=20,
     )  # fmt: skip
 
 
@@ -60,56 +61,87 @@ def programs(tmp_path: Path) -> Path:
     folder = tmp_path / "programs"
     folder.mkdir()
     program(folder, "chown", 'echo "$@" >> "$(dirname "$0")/chown.log"')  # only root may give a file away
-    program(folder, "streamlit", 'echo "$DATABASE_URL" "$@"')
+    program(folder, "streamlit", 'echo "$DATABASE_URL $COOKIE_SECRET $DATABASE_REPLICA_URL" "$@"')
     return folder
 
 
-def test_the_first_start_makes_a_password_that_the_second_keeps(
+SECRETS = {"password": "999", "cookie_secret": "10001"}
+"""What the first start makes, and the group that may read it beside the desk."""
+
+
+def test_the_first_start_makes_secrets_that_the_second_keeps(
     services: dict[str, Any], volume: Path, programs: Path
 ) -> None:
     [script] = services["secrets"]["command"]
     assert shell(script, volume, programs).returncode == 0
-    password = (volume / "password").read_text()
-    assert re.fullmatch("[0-9a-f]{64}", password)
-    assert (volume / "password").stat().st_mode & 0o777 == 0o440
-    assert [file.name for file in volume.iterdir()] == ["password"]
+    made = {name: (volume / name).read_text() for name in SECRETS}
+    for name, secret in made.items():
+        assert re.fullmatch("[0-9a-f]{64}", secret)
+        assert (volume / name).stat().st_mode & 0o777 == 0o440
+    assert len(set(made.values())) == 2
+    assert {file.name for file in volume.iterdir()} == {*SECRETS, "pg_hba.conf"}
 
     assert shell(script, volume, programs).returncode == 0
-    assert (volume / "password").read_text() == password
+    assert {name: (volume / name).read_text() for name in SECRETS} == made
 
 
-def test_two_installations_have_different_passwords(services: dict[str, Any], tmp_path: Path, programs: Path) -> None:
+def test_an_older_volume_keeps_its_password_and_gets_the_rest(
+    services: dict[str, Any], volume: Path, programs: Path
+) -> None:
+    (volume / "password").write_text("c0ffee")
+    assert shell(services["secrets"]["command"][0], volume, programs).returncode == 0
+    assert (volume / "password").read_text() == "c0ffee"
+    assert len((volume / "cookie_secret").read_text()) == 64
+
+
+def test_two_installations_have_different_secrets(services: dict[str, Any], tmp_path: Path, programs: Path) -> None:
     [script] = services["secrets"]["command"]
-    passwords = set()
+    made = set()
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         shell(script, tmp_path / name, programs)
-        passwords.add((tmp_path / name / "password").read_text())
-    assert len(passwords) == 2
+        made |= {(tmp_path / name / secret).read_text() for secret in SECRETS}
+    assert len(made) == 4
 
 
 def test_a_start_that_was_cut_off_is_made_good(services: dict[str, Any], volume: Path, programs: Path) -> None:
-    (volume / "password.new").write_text("half")
-    (volume / "password.new").chmod(0o400)
+    for name in (*SECRETS, "pg_hba.conf"):
+        (volume / f"{name}.new").write_text("half")
+        (volume / f"{name}.new").chmod(0o400)
     assert shell(services["secrets"]["command"][0], volume, programs).returncode == 0
-    assert len((volume / "password").read_text()) == 64
+    assert all(len((volume / name).read_text()) == 64 for name in SECRETS)
+    assert "half" not in (volume / "pg_hba.conf").read_text()
 
 
-def test_the_password_belongs_to_the_user_of_the_image(services: dict[str, Any], volume: Path, programs: Path) -> None:
+def test_the_secrets_belong_to_the_user_of_the_image(services: dict[str, Any], volume: Path, programs: Path) -> None:
     shell(services["secrets"]["command"][0], volume, programs)
     [user] = re.findall(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)
-    assert (programs / "chown.log").read_text() == f"{user}:999 password.new\n"
+    given = (programs / "chown.log").read_text().splitlines()
+    assert given == [f"{user}:{group} {name}.new" for name, group in SECRETS.items()]
     assert f"useradd --uid {user} " in DOCKERFILE
 
 
 def test_the_desk_finds_its_database_with_the_password(services: dict[str, Any], volume: Path, programs: Path) -> None:
     (volume / "password").write_text("c0ffee")
+    (volume / "cookie_secret").write_text("5eed")
     started = shell(services["desk"]["command"][-1], volume, programs)
-    assert started.stdout == "postgresql://desk:c0ffee@db/desk run app.py\n"
+    assert started.stdout == "postgresql://desk:c0ffee@db/desk 5eed  run app.py\n"
     assert services["db"]["environment"]["POSTGRES_PASSWORD_FILE"] == "/run/desk/password"
 
 
-def test_the_desk_does_not_start_without_a_password(services: dict[str, Any], volume: Path, programs: Path) -> None:
+def test_what_the_desk_signs_with_may_be_chosen(services: dict[str, Any], volume: Path, programs: Path) -> None:
+    (volume / "password").write_text("c0ffee")
+    (volume / "cookie_secret").write_text("5eed")
+    started = shell(services["desk"]["command"][-1], volume, programs, COOKIE_SECRET="mine")
+    assert started.stdout.split()[1] == "mine"
+
+
+@pytest.mark.parametrize("there", [[], ["password"], ["cookie_secret"]])
+def test_the_desk_does_not_start_without_its_secrets(
+    services: dict[str, Any], volume: Path, programs: Path, there: list[str]
+) -> None:
+    for name in there:
+        (volume / name).write_text("c0ffee")
     started = shell(services["desk"]["command"][-1], volume, programs)
     assert started.returncode != 0
     assert started.stdout == ""
@@ -124,12 +156,12 @@ def test_the_services_start_in_the_right_order(services: dict[str, Any]) -> None
 
 def test_the_desk_is_reached_on_loopback_alone_unless_told_otherwise(services: dict[str, Any]) -> None:
     assert services["desk"]["ports"] == ["${DESK_BIND:-127.0.0.1}:${PORT:-8501}:8501"]
-    assert [name for name, service in services.items() if "ports" in service] == ["desk"]
+    assert [name for name, service in services.items() if "ports" in service] == ["desk", "proxy"]
 
 
 def test_the_data_outlives_the_containers(services: dict[str, Any]) -> None:
     assert "database:/var/lib/postgresql/data" in services["db"]["volumes"]
-    assert set(yaml.safe_load(COMPOSE_TEXT)["volumes"]) == {"database", "secrets"}
+    assert set(yaml.safe_load(COMPOSE_TEXT)["volumes"]) == {"database", "replica", "secrets"}
 
 
 def test_no_secret_stands_in_the_files(services: dict[str, Any]) -> None:
@@ -143,7 +175,8 @@ def test_no_secret_stands_in_the_files(services: dict[str, Any]) -> None:
 
 
 def test_both_servers_are_tuned_alike(services: dict[str, Any]) -> None:
-    assert dict(re.findall(r"-c (\w+)=(\S+)", services["db"]["command"])) == embedded.OPTIONS
+    told = dict(re.findall(r"-c (\w+)=(\S+)", services["db"]["command"]))
+    assert {name: value for name, value in told.items() if name in embedded.OPTIONS} == embedded.OPTIONS
 
 
 def example() -> list[str]:
@@ -153,13 +186,13 @@ def example() -> list[str]:
 def test_the_example_names_every_variable_and_says_what_it_is() -> None:
     lines = example()
     named = {line.partition("=")[0] for line in lines if not line.startswith("#")}
-    assert named == SETTINGS | set(re.findall(r"\$\{(\w+)", COMPOSE_TEXT))
+    assert named == SETTINGS | set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE_TEXT))
     for before, line in pairwise(lines):
         assert line.startswith("#") or before.startswith("#")
 
 
 def test_compose_hands_every_setting_through(services: dict[str, Any]) -> None:
-    own = {"DATABASE_URL", "DATABASE_REPLICA_URL", "DESK_DATA"}  # compose brings its own database
+    own = {"DATABASE_URL", "DATABASE_REPLICA_URL", "DESK_DATA"}  # compose brings its own databases
     assert services["desk"]["environment"] == {name: f"${{{name}:-}}" for name in SETTINGS - own}
 
 
