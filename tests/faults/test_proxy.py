@@ -204,7 +204,8 @@ async def dashboard(scale: Proxied, browser: httpx.Client) -> AsyncIterator[Clie
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     address = f"{scale.url.replace('http', 'ws')}/_stcore/stream"
     async with connect(
-        address, subprotocols=["streamlit"], origin=scale.url, additional_headers={"Cookie": cookies}, max_size=None  # type: ignore[arg-type,list-item]
+        address, subprotocols=["streamlit"], origin=scale.url, additional_headers={"Cookie": cookies},  # type: ignore[arg-type,list-item]
+        max_size=None, ping_interval=None,  # as browsers, which would wait for ever
     ) as line:  # fmt: skip
         await run(line)
         yield line
