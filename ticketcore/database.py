@@ -44,16 +44,16 @@ class Database:
     """Whose rights it has; a new one has all of them."""
 
     def __init__(self, url: str, replica: str | None = None) -> None:
-        self._pool = Pool(url)
+        self.pool = Pool(url)
         self._replica = Replica(replica) if replica else None
-        self.url = self._pool.url
+        self.url = self.pool.url
         self.key = uuid.uuid4().hex
         """Tells one database of this process from another, whatever it is limited to."""
         sa.event.listen(self._engine, "before_cursor_execute", _sign, retval=True)
 
     @property
     def _engine(self) -> sa.Engine:
-        return self._pool.engine
+        return self.pool.engine
 
     def limited_to(self, role: Role | None) -> "Database":
         """The same database with the rights of this role, for whoever has it."""
@@ -116,7 +116,7 @@ class Database:
         """
         if self._replica and self._replica.has(self._position()):
             there = copy.copy(self)
-            there._pool, there._replica = self._replica.pool, None
+            there.pool, there._replica = self._replica.pool, None
             try:
                 return work(there)
             except Overloaded:
@@ -213,7 +213,7 @@ class Database:
 
     def connections(self) -> dict[str, int]:
         """How many connections of the pool are in use, how many wait for use, and how many there may be."""
-        return self._pool.connections()
+        return self.pool.connections()
 
     def snapshot(self) -> str:
         """A text that differs from an earlier one whenever a write became visible in between.
@@ -231,7 +231,7 @@ class Database:
 
     def close(self) -> None:
         """Closes every idle connection."""
-        self._pool.close()
+        self.pool.close()
         if self._replica:
             self._replica.close()
 

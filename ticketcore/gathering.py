@@ -1,10 +1,9 @@
 """What figures of a period are counted from: the moments of all the tickets that they are about, as arrays.
 
-The database reads each index once, from one snapshot, and packs the moments of all tickets that have something in
-common into one value. To count an array by buckets, or to find its percentiles, takes numpy a fraction of the time in
-which the database groups or sorts as many rows, and one reading serves every figure.
-
-A moment is a number of microseconds, as PostgreSQL keeps and sends it; `NEVER` comes after all that happen.
+They come from the mirror. Where the filter asks for what that does not have, such as a text, the database reads each
+index once, from one snapshot, and packs the moments of all tickets that have something in common into one value. To
+count an array by buckets, or to find its percentiles, takes numpy a fraction of the time in which the database groups
+or sorts as many rows, and one reading serves every figure.
 """
 
 import contextlib
@@ -12,28 +11,24 @@ import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from ticketcore import clock
+from ticketcore import clock, masks
 from ticketcore.database import Database, Readable
 from ticketcore.errors import Overloaded
 from ticketcore.filters import TicketFilter
+from ticketcore.masks import Cell
+from ticketcore.mirror import NEVER, Moments, View, moment, view
 from ticketcore.models import UNSETTLED
 from ticketcore.period import Period
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
 T = TypeVar("T")
-Moments = npt.NDArray[np.int64]
-
-_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-NEVER = np.iinfo(np.int64).max
-
 _AT_ONCE = threading.BoundedSemaphore(4)
 """Each gathering holds five connections of forty; and more of them at once would only wait for processors."""
 
@@ -46,17 +41,6 @@ PATIENCE = 30.0
 _t, _e = tickets.c, ticket_events.c
 
 
-@dataclass(frozen=True)
-class Cell:
-    """Tickets that have in common what `common` names, with the moments of each at the same place of every array."""
-
-    common: Any
-    moments: dict[str, Moments]
-
-    def __getitem__(self, name: str) -> Moments:
-        return self.moments[name]
-
-
 class Gathered:
     """The tickets of a filter, and what happened to them since a time, all as of one moment.
 
@@ -64,45 +48,12 @@ class Gathered:
     """
 
     def __init__(
-        self, db: Readable, matching: TicketFilter, since: datetime, margin: timedelta, pool: Executor
-    ) -> None:
+        self, db: Readable, view: View | None, matching: TicketFilter, since: datetime, margin: timedelta,
+        pool: Executor,
+    ) -> None:  # fmt: skip
         self._db, self._pool = db, pool
-        whenever = matching.behind_figure().where()
-        kept = (_t.suggested_priority == _t.priority).label("priority_kept")
-        self._created = self._read(
-            tickets,
-            (_t.category, _t.priority, _t.suggestion_source, _t.suggested_category, kept),
-            (_t.created_at, _t.first_response_at, _t.resolved_at),
-            matching.behind_figure(created_from=since - margin).where(),
-        )
-        self._resolved = self._read(
-            tickets,
-            (_t.category, _t.priority, _t.assignee),
-            (_t.created_at, _t.resolved_at),
-            matching.behind_figure(resolved_from=since).where(),
-        )
-        self._unsettled = self._read(
-            tickets, (_t.priority, _t.assignee), (_t.created_at,), [_t.status.in_(UNSETTLED), *whenever]
-        )
-        events = ticket_events.join(tickets, _t.id == _e.ticket_id) if whenever else ticket_events
-        self._reopened = self._read(events, (), (_e.at, _e.settled_at), [IS_REOPENING, _e.at >= since, *whenever])
-
-    def _read(
-        self,
-        source: sa.FromClause,
-        common: Sequence[sa.ColumnElement[Any]],
-        moments: Sequence[sa.Column[datetime]],
-        conditions: Iterable[sa.ColumnElement[bool] | sa.TextClause],
-    ) -> Future[list[Cell]]:
-        query = sa.select(_packed(moments), *common).select_from(source).where(*conditions).group_by(*common)
-        names = [moment.name for moment in moments]
-
-        def cells() -> list[Cell]:
-            with self._db.read() as connection:
-                rows = connection.execute(query).all()
-            return [Cell(row, dict(zip(names, _unpacked(row[0], len(names)), strict=True))) for row in rows]
-
-        return self._pool.submit(cells)
+        readings = _mirrored(view, matching, since, margin) if view else _read(db, matching, since, margin)
+        self._created, self._resolved, self._unsettled, self._reopened = map(pool.submit, readings)
 
     def on_the_wall(self, moments: Moments, zone: str, first: datetime, last: datetime) -> Moments:
         """The moments, which lie between `first` and `last`, as a clock in the zone shows them."""
@@ -137,6 +88,61 @@ class Gathered:
         return self._reopened.result()[0]
 
 
+_CREATED = ("category", "priority", "suggestion_source", "suggested_category", "priority_kept")
+_RESOLVED = ("category", "priority", "assignee")
+_UNSETTLED = ("priority", "assignee")
+
+Reading = Callable[[], list[Cell]]
+
+
+def _mirrored(view: View, matching: TicketFilter, since: datetime, margin: timedelta) -> list[Reading]:
+    """The readings of what was created, resolved, is unsettled and was reopened, from the mirror."""
+    whenever = matching.behind_figure()
+    created = matching.behind_figure(created_from=since - margin)
+    resolved = matching.behind_figure(resolved_from=since)
+    return [
+        lambda: masks.cells(view, created, _CREATED, ("created_at", "first_response_at", "resolved_at")),
+        lambda: masks.cells(view, resolved, _RESOLVED, ("created_at", "resolved_at")),
+        lambda: masks.cells(view, whenever, _UNSETTLED, ("created_at",), among=UNSETTLED),
+        lambda: [masks.reopened(view, whenever, since)],
+    ]
+
+
+def _read(db: Readable, matching: TicketFilter, since: datetime, margin: timedelta) -> list[Reading]:
+    """The same, from the database, each on a connection of its own."""
+    whenever = matching.behind_figure().where()
+    kept = (_t.suggested_priority == _t.priority).label("priority_kept")
+    common = [kept if name == kept.name else _t[name] for name in _CREATED]
+    events = ticket_events.join(tickets, _t.id == _e.ticket_id) if whenever else ticket_events
+    readings = (
+        (
+            tickets, common, (_t.created_at, _t.first_response_at, _t.resolved_at),
+            matching.behind_figure(created_from=since - margin).where(),
+        ),
+        (
+            tickets, [_t[name] for name in _RESOLVED], (_t.created_at, _t.resolved_at),
+            matching.behind_figure(resolved_from=since).where(),
+        ),
+        (tickets, [_t[name] for name in _UNSETTLED], (_t.created_at,), [_t.status.in_(UNSETTLED), *whenever]),
+        (events, (), (_e.at, _e.settled_at), [IS_REOPENING, _e.at >= since, *whenever]),
+    )  # fmt: skip
+    return [functools.partial(_cells, db, *reading) for reading in readings]
+
+
+def _cells(
+    db: Readable,
+    source: sa.FromClause,
+    common: Sequence[sa.ColumnElement[Any]],
+    moments: Sequence[sa.Column[datetime]],
+    conditions: Iterable[sa.ColumnElement[bool] | sa.TextClause],
+) -> list[Cell]:
+    query = sa.select(_packed(moments), *common).select_from(source).where(*conditions).group_by(*common)
+    names = [moment.name for moment in moments]
+    with db.read() as connection:
+        rows = connection.execute(query).all()
+    return [Cell(row, dict(zip(names, _unpacked(row[0], len(names)), strict=True))) for row in rows]
+
+
 @contextlib.contextmanager
 def gathered(
     db: Database, matching: TicketFilter, since: datetime, *, margin: timedelta = timedelta()
@@ -149,8 +155,12 @@ def gathered(
     if not _AT_ONCE.acquire(timeout=PATIENCE):
         raise Overloaded
     try:
-        with db.frozen() as frozen, ThreadPoolExecutor(READINGS + FIGURES, "gather") as pool:
-            yield Gathered(frozen, matching, since, margin, pool)
+        with ThreadPoolExecutor(READINGS + FIGURES, "gather") as pool:
+            if masks.can(matching):
+                yield Gathered(db, view(db), matching, since, margin, pool)
+            else:
+                with db.frozen() as frozen:
+                    yield Gathered(frozen, None, matching, since, margin, pool)
     finally:
         _AT_ONCE.release()
 
@@ -167,11 +177,6 @@ def _packed(moments: Sequence[sa.Column[datetime]]) -> sa.ColumnElement[bytes]:
 def _unpacked(value: bytes | None, width: int) -> Moments:
     """What PostgreSQL packed, which is in network order; an array for each of `width` columns."""
     return np.ascontiguousarray(np.frombuffer(value or b"", dtype=">i8").reshape(-1, width).T, dtype=np.int64)
-
-
-def moment(time: datetime) -> int:
-    """A time as a moment."""
-    return (time - _BEGINNING) // timedelta(microseconds=1)
 
 
 def counted(moments: Iterable[Moments], bounds: Sequence[datetime]) -> npt.NDArray[np.int64]:

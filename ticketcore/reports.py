@@ -19,7 +19,9 @@ import sqlalchemy as sa
 from ticketcore.behind import due_at, written_hours
 from ticketcore.database import Readable
 from ticketcore.filters import TicketFilter
-from ticketcore.gathering import NEVER, Cell, Gathered, Moments, counted, moment
+from ticketcore.gathering import Gathered, counted
+from ticketcore.masks import Cell
+from ticketcore.mirror import NEVER, Moments, moment
 from ticketcore.models import UNSETTLED, Category, Priority
 from ticketcore.period import Period, midnight
 from ticketcore.schema import tickets

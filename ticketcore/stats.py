@@ -3,17 +3,20 @@
 Days are those of the desk's time zone; intervals are start ≤ t < end.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
+from ticketcore import masks
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
+from ticketcore.mirror import as_time, view
 from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets
 
@@ -44,6 +47,8 @@ class Overview(BaseModel):
 
 def overview(db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: datetime) -> Overview:
     """The figures for the tickets that match, with `now` deciding which day is today in `timezone`."""
+    if masks.can(matching):
+        return _mirrored(db, matching, timezone, now)
     sums = _sums(matching, timezone, now.astimezone(timezone).date())
 
     def added_up(there: Database) -> Sequence[sa.RowMapping]:
@@ -60,6 +65,26 @@ def overview(db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: d
         priority_breakdown={member: numbers.get(("priority", member), 0) for member in Priority},
         category_breakdown={member: numbers.get(("category", member), 0) for member in Category},
         status_breakdown={member: numbers.get(("status", member), 0) for member in Status},
+    )
+
+
+def _mirrored(db: Database, matching: TicketFilter, timezone: ZoneInfo, now: datetime) -> Overview:
+    numbers, first = masks.facets(view(db), matching)
+    total = sum(numbers.values())
+    sums = Counter[Category | Priority | Status]()
+    for facets, number in numbers.items():
+        for value in facets:
+            sums[value] += number
+    days = 1
+    if total:
+        days = max((now.astimezone(timezone).date() - as_time(first).astimezone(timezone).date()).days + 1, 1)
+    return Overview(
+        total_tickets=total,
+        open_tickets=sums[Status.OPEN],
+        avg_tickets_per_day=float((Decimal(total) / days).quantize(Decimal("0.1"), ROUND_HALF_UP)),
+        priority_breakdown={member: sums[member] for member in Priority},
+        category_breakdown={member: sums[member] for member in Category},
+        status_breakdown={member: sums[member] for member in Status},
     )
 
 

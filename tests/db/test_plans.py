@@ -1,15 +1,13 @@
 """Among 50,000 tickets what agents do all day is answered through an index: none of it reads the whole table."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
 from tests.conftest import empty
-from ticketcore import driver, feed, listing, stats, tickets
+from ticketcore import driver, feed, listing, mirror, tickets
 from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.validation import parse
@@ -164,37 +162,14 @@ def test_a_search_of_three_characters_and_more_uses_the_trigram_index(
         assert not reads_the_table_whole(nodes)
 
 
-@pytest.mark.parametrize(
-    "facets",
-    [
-        {"category": ["billing"]},
-        {"category": ["account", "general"], "priority": ["high"], "status": ["open"]},
-        {"category": ["billing"], "priority": ["low", "critical"]},
-    ],
-    ids=str,
-)
-def test_a_count_by_facets_reads_the_facet_index_and_not_the_table(plan: Plan, facets: dict[str, Any]) -> None:
-    nodes = plan(lambda db: listing.count(db, condition(**facets)))
-    assert [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node] == [
-        ("Index Only Scan", FACETS)
-    ]
-
-
-def test_a_count_of_a_range_reads_an_index_with_creation_times_and_not_the_table(plan: Plan) -> None:
-    """PostgreSQL 18 can skip through the facets, whose index is the smaller one."""
-    nodes = plan(lambda db: listing.count(db, condition(created_from="2026-05-01T00:00:00Z")))
-    ((kind, index),) = [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node]
-    assert kind == "Index Only Scan"
-    assert index in {NEWEST, FACETS}
-
-
-@pytest.mark.parametrize("facets", [{}, {"category": ["billing"]}, {"status": ["open"]}], ids=str)
-def test_the_figures_read_the_facet_index_and_not_the_table(plan: Plan, facets: dict[str, Any]) -> None:
-    when = {"timezone": ZoneInfo("UTC"), "now": datetime(2027, 1, 1, tzinfo=UTC)}
-    nodes = plan(lambda db: stats.overview(db, condition(**facets), **when))
-    ((kind, index),) = [(node["Node Type"], node["Index Name"]) for node in nodes if "Index Name" in node]
-    assert kind == "Index Only Scan"
-    assert index in ({FACETS, UNSETTLED} if facets == {"status": ["open"]} else {FACETS})
+def test_what_was_changed_since_the_mirror_was_read_is_found_by_the_index_of_changes(
+    crowd: Database, plan: Plan
+) -> None:
+    assert len(mirror.view(crowd).base) > 50_000
+    nodes = plan(mirror.view)
+    walks = [node for node in nodes if "Index Name" in node and "Index Cond" in node]
+    assert {(node["Index Name"], node["Index Cond"]) for node in walks if node["Index Name"] == CHANGES}
+    assert not reads_the_table_whole(nodes)
 
 
 @pytest.mark.parametrize("facets", [{}, {"category": ["billing"], "status": ["open"]}], ids=str)

@@ -1,0 +1,201 @@
+"""The mirror has what the database has, whatever was changed since and by whom; the oracle is SQL."""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.oracle import put
+from ticketcore import driver, masks, mirror, tickets
+from ticketcore.database import Database
+from ticketcore.filters import TicketFilter
+from ticketcore.mirror import as_time
+from ticketcore.models import Category, NewTicket, Priority, Source, Status
+from ticketcore.schema import tickets as table
+from ticketcore.validation import parse
+
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
+NEW = NewTicket(title="Refund", description="I paid twice.")
+PEOPLE = ("Amara Okafor", "Ben Hartmann", None)
+FILTERS: list[dict[str, Any]] = [
+    {},
+    {"category": ["billing"]},
+    {"category": ["billing", "account"], "priority": ["high"], "status": ["open", "closed"]},
+    {"assignee": ["Ben Hartmann"]},
+    {"assignee": ["Nobody"]},
+    {"created_from": NOW - timedelta(days=20), "created_to": NOW - timedelta(days=5)},
+    {"resolved_from": NOW - timedelta(days=15)},
+    {"resolved_to": NOW - timedelta(days=10)},
+    {"resolved_from": NOW - timedelta(days=15), "resolved_to": NOW - timedelta(days=2), "category": ["technical"]},
+    {"unsettled_at": NOW - timedelta(days=12)},
+    {"unsettled_at": NOW - timedelta(days=3), "priority": ["low", "critical"]},
+    {"responded": True},
+    {"responded": False, "status": ["open"]},
+    {"suggestion_source": ["rules"]},
+    {"suggested_category": ["billing", "general"]},
+    {"category_kept": True},
+    {"category_kept": False},
+    {"priority_kept": True, "suggestion_source": ["a-model"]},
+    {"priority_kept": False},
+    {"target_hours": "critical=4,high=24", "target_met": True},
+    {"target_hours": "critical=4,high=24,low=168", "target_met": False},
+    {"target_hours": "high=24,medium=72", "due_from": NOW - timedelta(days=9), "due_to": NOW - timedelta(days=1)},
+]
+
+
+@pytest.fixture
+def other(server: str) -> Iterator[sa.Connection]:
+    """A second writer, who commits when told to."""
+    with sa.create_engine(driver.driver_url(server), poolclass=sa.NullPool).connect() as connection:
+        yield connection
+
+
+def agree(db: Database, sql: sa.Connection, **chosen: Any) -> None:
+    """The mirror names as many tickets of each kind as SQL does."""
+    matching = parse(TicketFilter, chosen)
+    view = mirror.view(db)
+    rows = sql.execute(
+        sa.select(table.c.category, table.c.priority, table.c.status, table.c.created_at).where(*matching.where())
+    ).all()
+    numbers, first = masks.facets(view, matching)
+    assert {facets: number for facets, number in numbers.items() if number} == Counter(tuple(row[:3]) for row in rows)
+    assert masks.count(view, matching) == len(rows)
+    if rows:
+        assert as_time(first) == min(row.created_at for row in rows)
+
+
+def live(sql: sa.Connection, rng: random.Random, ids: list[int]) -> None:
+    """Something happens to some tickets, as by agents."""
+    for number in rng.sample(ids, len(ids) // 3):
+        field, value = rng.choice([
+            ("status", rng.choice(list(Status)).value), ("category", rng.choice(list(Category)).value),
+            ("priority", rng.choice(list(Priority)).value), ("assignee", rng.choice(PEOPLE)),
+        ])  # fmt: skip
+        kind = {"status": "::ticket_status", "category": "::ticket_category", "priority": "::ticket_priority"}
+        sql.execute(
+            sa.text(f"update tickets set {field} = (:value){kind.get(field, '')} where id = :id"),
+            {"value": value, "id": number},
+        )
+
+
+def crowd(sql: sa.Connection, rng: random.Random, number: int) -> list[int]:
+    """Tickets over the last month, a part of them suggested, with some of a life behind them."""
+    rows = put(sql, [
+        {
+            "category": rng.choice(list(Category)).value, "priority": rng.choice(list(Priority)).value,
+            "created_at": NOW - timedelta(hours=rng.uniform(0, 700)),
+        }
+        for _ in range(number)
+    ])  # fmt: skip
+    ids = [row.id for row in rows]
+    sql.execute(
+        sa.text(
+            "update tickets set suggested_category = (array['billing', 'general'])[1 + id % 2]::ticket_category,"
+            " suggested_priority = (array['low', 'high'])[1 + id / 2 % 2]::ticket_priority,"
+            " suggestion_source = (array['rules', 'a-model'])[1 + id % 2] where id % 3 > 0"
+        )
+    )
+    sql.execute(
+        sa.text("update tickets set first_response_at = created_at + interval '1 hour' * (id % 7) where id % 5 > 1")
+    )
+    return ids
+
+
+@pytest.mark.parametrize("beside", [5_000, 20], ids=["beside the base", "merged into the base"])
+def test_after_whatever_happens_it_names_the_tickets_that_sql_names(
+    db: Database, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch, beside: int
+) -> None:
+    monkeypatch.setattr(mirror, "BESIDE", beside)
+    rng = random.Random(beside)
+    ids: list[int] = []
+    agree(db, sql)
+    for _ in range(4):
+        ids += crowd(sql, rng, 40)
+        live(sql, rng, ids)
+        # Settled at times all over the month: the triggers would take the time of now.
+        sql.exec_driver_sql("set session_replication_role = replica")
+        sql.execute(
+            sa.text(
+                "update tickets set changed_in = (pg_current_xact_id()::text)::bigint,"
+                " resolved_at = least(created_at + interval '1 hour' * (id * 37 % 500), :now)"
+                " where resolved_at is not null"
+            ),
+            {"now": NOW},
+        )
+        sql.execute(
+            sa.text("update ticket_events set settled_at = at - interval '9 days' where settled_at is not null")
+        )
+        sql.exec_driver_sql("set session_replication_role = default")
+        for chosen in FILTERS:
+            agree(db, sql, **chosen)
+    sizes = (len(mirror.view(db).base), len(mirror.view(db).beside))
+    assert (sizes[1] > 20) == (beside > 20), sizes
+
+
+def test_what_is_committed_later_than_others_that_began_later_is_not_missed(
+    db: Database, sql: sa.Connection, other: sa.Connection
+) -> None:
+    agree(db, sql)
+    insert = "insert into tickets (title, description, category, priority) values ('A', 'B', 'billing', 'low')"
+    other.exec_driver_sql(insert)  # begun, and not committed yet
+    for number in range(1, 4):
+        tickets.create(db, NEW, source=Source.API)
+        agree(db, sql)
+        assert masks.count(mirror.view(db), TicketFilter()) == number
+    other.commit()
+    assert masks.count(mirror.view(db), TicketFilter()) == 4
+    agree(db, sql)
+    other.exec_driver_sql("update tickets set status = 'resolved' where id = 1")
+    other.rollback()
+    agree(db, sql)
+
+
+def test_it_is_read_anew_when_the_desk_was_emptied(db: Database, sql: sa.Connection) -> None:
+    put(sql, [{}] * 30)
+    agree(db, sql)
+    sql.exec_driver_sql("truncate tickets, ticket_events restart identity")
+    agree(db, sql)
+    put(sql, [{"category": "billing"}] * 5)
+    agree(db, sql)
+    assert masks.count(mirror.view(db), TicketFilter()) == 5
+
+
+def test_nobody_gets_a_view_that_is_older_than_the_question_while_others_write(db: Database) -> None:
+    filed, over = [0], threading.Event()
+
+    def file() -> None:
+        while not over.is_set():
+            tickets.create(db, NEW, source=Source.API)
+            filed[0] += 1
+
+    writers = [threading.Thread(target=file) for _ in range(1)]
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        for _ in range(40):
+            at_least = filed[0]
+            seen.append((at_least, masks.count(mirror.view(db), TicketFilter())))
+
+    readers = [threading.Thread(target=look) for _ in range(4)]
+    for thread in (*writers, *readers):
+        thread.start()
+    for reader in readers:
+        reader.join()
+    over.set()
+    for writer in writers:
+        writer.join()
+    assert all(at_least <= found for at_least, found in seen), seen
+    assert len({found for _, found in seen}) > 3, "and it moves"
+
+
+def test_two_desks_see_what_the_other_changed(server: str, db: Database, sql: sa.Connection) -> None:
+    another = Database(server)
+    for number in range(1, 4):
+        tickets.create(another if number % 2 else db, NEW, source=Source.API)
+        assert [masks.count(mirror.view(one), TicketFilter()) for one in (db, another)] == [number, number]
+    another.close()
