@@ -94,8 +94,7 @@ class TicketFilter(Behind):
         if self.created_to:
             conditions.append(tickets.c.created_at < self.created_to)
         if self.search:
-            pattern = "%" + re.sub(r"([\\%_])", r"\\\1", self.search) + "%"
-            conditions.append(tickets.c.title.ilike(pattern) | tickets.c.description.ilike(pattern))
+            conditions.append(containing(self.search))
         return conditions
 
     def _intervals(self) -> list[sa.TextClause]:
@@ -160,6 +159,12 @@ class TicketFilter(Behind):
                 f" {'' if self.created_from else 'created '}until before {local_moment(self.created_to, timezone)}"
             )
         return ", ".join([phrase, *self.behind_words(lambda moment: local_moment(moment, timezone))])
+
+
+def containing(text: str) -> sa.ColumnElement[bool]:
+    """The SQL condition that a ticket has the text in its title or description: case ignored, no character special."""
+    pattern = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
+    return tickets.c.title.ilike(pattern) | tickets.c.description.ilike(pattern)
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -22,8 +23,8 @@ from ticketcore import clock, masks
 from ticketcore.database import Database, Readable
 from ticketcore.errors import Overloaded
 from ticketcore.filters import TicketFilter
-from ticketcore.masks import Cell
-from ticketcore.mirror import NEVER, Moments, View, moment, view
+from ticketcore.masks import Cell, Selection
+from ticketcore.mirror import NEVER, Moments, moment
 from ticketcore.models import UNSETTLED
 from ticketcore.period import Period
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
@@ -48,11 +49,11 @@ class Gathered:
     """
 
     def __init__(
-        self, db: Readable, view: View | None, matching: TicketFilter, since: datetime, margin: timedelta,
+        self, db: Readable, matching: TicketFilter, selected: Selection | None, since: datetime, margin: timedelta,
         pool: Executor,
     ) -> None:  # fmt: skip
         self._db, self._pool = db, pool
-        readings = _mirrored(view, matching, since, margin) if view else _read(db, matching, since, margin)
+        readings = _mirrored(selected, matching, since, margin) if selected else _read(db, matching, since, margin)
         self._created, self._resolved, self._unsettled, self._reopened = map(pool.submit, readings)
 
     def on_the_wall(self, moments: Moments, zone: str, first: datetime, last: datetime) -> Moments:
@@ -95,16 +96,16 @@ _UNSETTLED = ("priority", "assignee")
 Reading = Callable[[], list[Cell]]
 
 
-def _mirrored(view: View, matching: TicketFilter, since: datetime, margin: timedelta) -> list[Reading]:
-    """The readings of what was created, resolved, is unsettled and was reopened, from the mirror."""
-    whenever = matching.behind_figure()
-    created = matching.behind_figure(created_from=since - margin)
-    resolved = matching.behind_figure(resolved_from=since)
+def _mirrored(selected: Selection, matching: TicketFilter, since: datetime, margin: timedelta) -> list[Reading]:
+    """The readings of what was created, resolved, is unsettled and was reopened, from memory."""
+    whenever = selected.of(matching.behind_figure())
+    created = selected.of(matching.behind_figure(created_from=since - margin))
+    resolved = selected.of(matching.behind_figure(resolved_from=since))
     return [
-        lambda: masks.cells(view, created, _CREATED, ("created_at", "first_response_at", "resolved_at")),
-        lambda: masks.cells(view, resolved, _RESOLVED, ("created_at", "resolved_at")),
-        lambda: masks.cells(view, whenever, _UNSETTLED, ("created_at",), among=UNSETTLED),
-        lambda: [masks.reopened(view, whenever, since)],
+        lambda: masks.cells(created, _CREATED, ("created_at", "first_response_at", "resolved_at")),
+        lambda: masks.cells(resolved, _RESOLVED, ("created_at", "resolved_at")),
+        lambda: masks.cells(whenever, _UNSETTLED, ("created_at",), among=UNSETTLED),
+        lambda: [masks.reopened(whenever, since)],
     ]
 
 
@@ -145,9 +146,16 @@ def _cells(
 
 @contextlib.contextmanager
 def gathered(
-    db: Database, matching: TicketFilter, since: datetime, *, margin: timedelta = timedelta()
-) -> Iterator[Gathered]:
+    db: Database,
+    matching: TicketFilter,
+    since: datetime,
+    *,
+    selected: Selection | None,
+    margin: timedelta = timedelta(),
+) -> Iterator[Gathered]:  # fmt: skip
     """What happened since a time; of created tickets also those of a margin before it.
+
+    From memory, if the filter's tickets are `selected` there, or else from the database.
 
     Raises:
         DatabaseUnavailable: the database is away, or a query ran over its time; here, or when a reading is asked for.
@@ -155,12 +163,10 @@ def gathered(
     if not _AT_ONCE.acquire(timeout=PATIENCE):
         raise Overloaded
     try:
-        with ThreadPoolExecutor(READINGS + FIGURES, "gather") as pool:
-            if masks.can(matching):
-                yield Gathered(db, view(db), matching, since, margin, pool)
-            else:
-                with db.frozen() as frozen:
-                    yield Gathered(frozen, None, matching, since, margin, pool)
+        with ExitStack() as stack:
+            frozen = db if selected else stack.enter_context(db.frozen())
+            pool = stack.enter_context(ThreadPoolExecutor(READINGS + FIGURES, "gather"))
+            yield Gathered(frozen, matching, selected, since, margin, pool)
     finally:
         _AT_ONCE.release()
 

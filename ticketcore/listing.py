@@ -17,7 +17,6 @@ from ticketcore import tickets as single
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.mirror import view
 from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets, whole
 
@@ -98,8 +97,25 @@ def summaries(
     db: Database, matching: TicketFilter, *, sort: Sort = Sort.NEWEST, limit: int, offset: int = 0
 ) -> list[Summary]:
     """One page of the list: at most `limit` tickets after the first `offset`."""
-    rows = page(db, _brief, matching, sort, limit=limit, offset=offset)
+    rows = _found(db, matching, sort, limit, offset) if matching.search else None
+    if rows is None:
+        rows = page(db, _brief, matching, sort, limit=limit, offset=offset)
     return [Summary(**{name: getattr(row, name) for name in Summary.__dataclass_fields__}) for row in rows]
+
+
+def _found(db: Database, matching: TicketFilter, sort: Sort, limit: int, offset: int) -> Sequence[sa.Row[Any]] | None:
+    """A page of what a text was found in, by the order that is in memory; None if that is not there."""
+    selected = masks.selection(db, matching)
+    if selected is None:
+        return None
+    ids = masks.page(selected, sort, limit=limit, offset=offset)
+    if not ids:
+        return []
+    with db.read() as connection:
+        rows: dict[int, Any] = {
+            row.id: row for row in connection.execute(sa.select(*_brief).where(tickets.c.id.in_(ids)))
+        }
+    return [rows[number] for number in ids if number in rows]
 
 
 def assignees(db: Database, *, limit: int = 200) -> list[str]:
@@ -118,8 +134,10 @@ def assignees(db: Database, *, limit: int = 200) -> list[str]:
 
 def count(db: Database, matching: TicketFilter) -> Count:
     """How many tickets match: exact, but under a search at most 10,000, and then marked as capped."""
-    if masks.can(matching):
-        return Count(masks.count(view(db), matching))
+    if selected := masks.selection(db, matching):
+        number = masks.count(selected)
+        is_capped = bool(matching.search) and number > COUNT_CAP
+        return Count(COUNT_CAP if is_capped else number, is_capped)
     if not matching.search:
         with db.read() as connection:
             total = connection.scalar(sa.select(sa.func.count()).select_from(tickets).where(*matching.where()))

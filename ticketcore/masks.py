@@ -1,7 +1,7 @@
 """A `TicketFilter` as a choice among the rows of a mirror: the same tickets as its SQL condition names."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, make_dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ticketcore.filters import TicketFilter
-from ticketcore.mirror import NEVER, NOBODY, Moments, Rows, View, moment
+from ticketcore import finds
+from ticketcore.database import Database
+from ticketcore.filters import Sort, TicketFilter
+from ticketcore.mirror import NEVER, NOBODY, Moments, Rows, View, moment, view
 from ticketcore.models import Category, Priority, Status
 
 Mask = npt.NDArray[np.bool_]
@@ -18,17 +20,44 @@ Mask = npt.NDArray[np.bool_]
 _FACETS = ("category", "priority", "status", "assignee", "suggestion_source", "suggested_category")
 
 
-def can(matching: TicketFilter) -> bool:
-    """Whether the mirror has what the filter asks for: not texts, and no clock on the wall."""
-    return not (matching.search or matching.weekday or matching.hour)
+@dataclass(frozen=True)
+class Selection:
+    """The tickets of a view that a filter names; `texts` are the ids of those with the text it asks for."""
+
+    view: View
+    matching: TicketFilter
+    texts: Moments | None = None
+
+    def of(self, matching: TicketFilter) -> "Selection":
+        """Those that another filter names, with the same text."""
+        return replace(self, matching=matching)
+
+    def parts(self) -> Iterator[tuple[Rows, Mask | None]]:
+        """Rows of tickets, and which of them the filter names; all of them where that is None."""
+        for rows, current in ((self.view.base, self.view.is_current), (self.view.beside, None)):
+            found = current
+            for condition in _conditions(self.view, rows, self.matching):
+                found = condition if found is None else condition & found
+            if self.texts is not None:
+                has = np.zeros(len(rows), dtype=np.bool_)
+                has[rows.places(self.texts)] = True
+                found = has if found is None else has & found
+            yield rows, found
 
 
-def mask(view: View, rows: Rows, matching: TicketFilter) -> Mask | None:
-    """For each of the rows whether the filter names it; None if it names all of them."""
-    found = None
-    for condition in _conditions(view, rows, matching):
-        found = condition if found is None else np.logical_and(found, condition, out=found)
-    return found
+def selection(db: Database, matching: TicketFilter) -> Selection | None:
+    """Those that the filter names now; None if it asks for what is not in memory: the clock on the wall, a common text.
+
+    Raises:
+        DatabaseUnavailable: the database is away, or took too long.
+    """
+    if matching.weekday or matching.hour:
+        return None
+    now = view(db)
+    if not matching.search:
+        return Selection(now, matching)
+    texts = finds.ids(db, matching.search)
+    return None if texts is None else Selection(now, matching, texts)
 
 
 def _conditions(view: View, rows: Rows, matching: TicketFilter) -> Iterator[Mask]:
@@ -85,17 +114,34 @@ class Cell:
         return self.moments[name]
 
 
-def count(view: View, matching: TicketFilter) -> int:
-    """How many tickets the filter names."""
-    return sum(len(rows) if found is None else int(np.count_nonzero(found)) for rows, found in _found(view, matching))
+def count(selected: Selection) -> int:
+    """How many tickets there are."""
+    return sum(len(rows) if found is None else int(np.count_nonzero(found)) for rows, found in selected.parts())
 
 
-def facets(view: View, matching: TicketFilter) -> tuple[dict[tuple[Category, Priority, Status], int], int]:
-    """How many tickets of each combination the filter names, and the moment of the first; `NEVER` for none."""
+def page(selected: Selection, sort: Sort, *, limit: int, offset: int) -> list[int]:
+    """The ids of at most `limit` tickets after the first `offset` in that order; as `listing.order` has it."""
+    parts = [(rows, slice(None) if found is None else np.flatnonzero(found)) for rows, found in selected.parts()]
+    ids, created, priority = (
+        np.concatenate([rows[name][places] for rows, places in parts]).astype(np.int64)
+        for name in ("id", "created_at", "priority")
+    )
+    keys = {
+        Sort.NEWEST: (-ids, -created),
+        Sort.OLDEST: (ids, created),
+        Sort.SEVEREST: (-ids, -created, -priority),
+    }
+    order = np.lexsort(keys[sort])[offset : offset + limit]
+    found: list[int] = ids[order].tolist()
+    return found
+
+
+def facets(selected: Selection) -> tuple[dict[tuple[Category, Priority, Status], int], int]:
+    """How many tickets there are of each combination, and the moment of the first; `NEVER` for none."""
     kinds = (Category, Priority, Status)
     shape = tuple(len(kind) + 1 for kind in kinds)
     numbers, first = np.zeros(np.prod(shape), dtype=np.int64), NEVER
-    for rows, found in _found(view, matching):
+    for rows, found in selected.parts():
         codes = [rows[name] if found is None else rows[name][found] for name in ("category", "priority", "status")]
         combined = (codes[0] * np.uint8(shape[1]) + codes[1]) * np.uint8(shape[2]) + codes[2]
         numbers += np.bincount(combined, minlength=len(numbers))
@@ -113,14 +159,14 @@ def facets(view: View, matching: TicketFilter) -> tuple[dict[tuple[Category, Pri
 
 
 def cells(
-    view: View, matching: TicketFilter, common: Sequence[str], moments: Sequence[str], *, among: Sequence[Status] = ()
+    selected: Selection, common: Sequence[str], moments: Sequence[str], *, among: Sequence[Status] = ()
 ) -> list[Cell]:
-    """The tickets that the filter names, and that have one of these statuses, by what they have in common.
+    """The tickets, or those of them with one of these statuses, by what they have in common.
 
     `common` are columns, or `priority_kept`: None without a suggestion.
     """
-    parts = []
-    for rows, found in _found(view, matching):
+    parts, view = [], selected.view
+    for rows, found in selected.parts():
         chosen = found
         if among:
             has = view.codes["status"].known(tuple(among))[rows["status"]]
@@ -153,24 +199,16 @@ def _common(names: tuple[str, ...]) -> Any:
     return make_dataclass("Common", names, frozen=True)
 
 
-def reopened(view: View, matching: TicketFilter, since: datetime) -> Cell:
-    """When tickets that the filter names were reopened since, `at`, and when these had become settled, `settled_at`."""
-    events = view.reopened.where(view.reopened.at >= moment(since))
+def reopened(selected: Selection, since: datetime) -> Cell:
+    """When the tickets were reopened since, `at`, and when these had become settled, `settled_at`."""
+    events = selected.view.reopened.where(selected.view.reopened.at >= moment(since))
     meant = np.zeros(len(events.at), dtype=np.bool_)
-    for rows, found in _found(view, matching):
+    for rows, found in selected.parts():
         places = np.minimum(np.searchsorted(rows["id"], events.ticket), max(len(rows) - 1, 0))
         if len(rows):
             meant |= (rows["id"][places] == events.ticket) & (True if found is None else found[places])
     events = events.where(meant)
     return Cell(None, {"at": events.at, "settled_at": events.settled_at})
-
-
-def _found(view: View, matching: TicketFilter) -> Iterator[tuple[Rows, Mask | None]]:
-    for rows, current in view.parts():
-        found = mask(view, rows, matching)
-        if current is not None:
-            found = current if found is None else found & current
-        yield rows, found
 
 
 def _codes(rows: Rows, name: str) -> npt.NDArray[Any]:

@@ -15,7 +15,6 @@ A moment is a number of microseconds, as PostgreSQL keeps and sends it; `NEVER` 
 
 import functools
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ticketcore.database import Database
+from ticketcore.latest import Latest
 from ticketcore.models import Category, Priority, Status
 from ticketcore.pool import Pool
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
@@ -151,28 +151,21 @@ class View:
         return [(self.base, self.is_current), (self.beside, None)]
 
 
+@dataclass(frozen=True)
+class _State:
+    base: Part
+    view: View
+
+
 @dataclass
 class _Mirror:
     """That of one database."""
 
     codes: dict[str, Codes] = field(default_factory=_codes)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    base: Part | None = None
-    view: View | None = None
-    begun: float = float("-inf")
-    """When the reading of the view began (`time.monotonic`)."""
+    state: Latest[_State] = field(default_factory=Latest)
 
-    def current(self, db: Database) -> View:
-        asked = time.monotonic()
-        with self.lock:
-            if self.view is None or self.begun < asked:  # else somebody else has read it since
-                begun = time.monotonic()
-                self.view = self._read(db)
-                self.begun = begun
-            return self.view
-
-    def _read(self, db: Database) -> View:
-        base, beside = self.base, None
+    def read(self, db: Database, before: _State | None) -> _State:
+        base, beside = before.base if before else None, None
         if base is not None:
             since = base.seen
             beside = db.aside(lambda there: _part(there, self.codes, since))
@@ -182,10 +175,9 @@ class _Mirror:
         elif len(beside.rows) > BESIDE and beside.seen > base.seen:
             base = _merged(base, beside)
             beside = _nothing(base)
-        self.base = base
         is_current = np.ones(len(base.rows), dtype=np.bool_)
         is_current[base.rows.places(beside.rows["id"])] = False
-        return View(base.rows, is_current, beside.rows, _reopened(base, beside), self.codes)
+        return _State(base, View(base.rows, is_current, beside.rows, _reopened(base, beside), self.codes))
 
 
 _mirrors: WeakKeyDictionary[Pool, _Mirror] = WeakKeyDictionary()
@@ -201,7 +193,7 @@ def view(db: Database) -> View:
     """
     with _making:
         mirror = _mirrors.setdefault(db.pool, _Mirror())
-    return mirror.current(db)
+    return mirror.state.get(lambda before: mirror.read(db, before)).view
 
 
 def _nothing(base: Part) -> Part:
@@ -237,23 +229,41 @@ def _part(db: Database, codes: Mapping[str, Codes], since: int | None) -> Part:
     with db.read() as connection:
         found = connection.execute(_EVERYTHING if since is None else _CHANGED, {"since": since}).all()
     sizes = [len(row.packed or b"") // (8 * len(_MOMENTS)) for row in found]
-    packed = np.frombuffer(b"".join(row.packed or b"" for row in found), dtype=">i8").reshape(-1, len(_MOMENTS))
-    columns: dict[str, Array] = {
-        name: np.ascontiguousarray(packed[:, place], dtype=np.int64) for place, name in enumerate(_MOMENTS)
-    }
+    packed = unpacked(b"".join(row.packed or b"" for row in found)).reshape(-1, len(_MOMENTS))
+    columns: dict[str, Array] = {name: np.ascontiguousarray(packed[:, number]) for number, name in enumerate(_MOMENTS)}
     for name in _CODED:
         values = [codes[name].code(getattr(row, name)) for row in found]
         kind = np.uint8 if name in _SMALL else np.int32
         columns[name] = np.repeat(np.array(values, dtype=kind), sizes)
-    events = np.frombuffer(found[0].reopened or b"", dtype=">i8").reshape(-1, 3).astype(np.int64)
-    seen = max([since or 0, *(row.seen for row in found if row.seen is not None)])
-    return Part(_by_id(columns), Reopened(*events.T), seen, (found[0].cluster, found[0].file))
+    events = unpacked(found[0].reopened).reshape(-1, 3)
+    return Part(_by_id(columns), Reopened(*events.T), found[0].seen, (found[0].cluster, found[0].file))
 
 
 _SMALL = frozenset(_CODED) - {"assignee", "suggestion_source"}
 
 
-def _query(changed: sa.ColumnElement[bool]) -> sa.TextClause | sa.Select[Any]:
+def unpacked(value: bytes | None) -> Moments:
+    """The numbers that PostgreSQL packed, which are in network order."""
+    return np.frombuffer(value or b"", dtype=">i8").astype(np.int64)
+
+
+def place() -> list[sa.ColumnElement[Any]]:
+    """Up to where a statement sees the changes: cluster, file of the table, and the last transaction `seen`.
+
+    To be selected from `pg_control_system()`.
+    """
+    xmin = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
+    ended = sa.select(_t.changed_in).where(_t.changed_in < sa.select(xmin).scalar_subquery())
+    seen = ended.order_by(_t.changed_in.desc()).limit(1).scalar_subquery()
+    file = sa.func.pg_relation_filenode(sa.literal_column("'tickets'::regclass"))
+    return [
+        sa.column("system_identifier", sa.BigInteger).label("cluster"),
+        sa.cast(file, sa.BigInteger).label("file"),
+        sa.func.coalesce(seen, 0).label("seen"),
+    ]
+
+
+def _query(changed: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """One statement, so one snapshot: a row for each combination of codes, with the moments of its tickets packed."""
 
     def sent(*values: sa.ColumnElement[Any]) -> sa.ColumnElement[bytes]:
@@ -263,11 +273,11 @@ def _query(changed: sa.ColumnElement[bool]) -> sa.TextClause | sa.Select[Any]:
         whole = functools.reduce(lambda left, right: left.op("||")(right), map(sa.func.timestamptz_send, known), first)
         return sa.func.string_agg(whole, sa.literal_column("''::bytea"))
 
-    xmin = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
-    seen = sa.func.max(_t.changed_in).filter(_t.changed_in < sa.select(xmin).scalar_subquery())
-    common = [sa.cast(_t[name], sa.Text).label(name) for name in _CODED]
     group = (
-        sa.select(sent(*(_t[name] for name in _MOMENTS)).label("packed"), seen.label("seen"), *common)
+        sa.select(
+            sent(*(_t[name] for name in _MOMENTS)).label("packed"),
+            *(sa.cast(_t[name], sa.Text).label(name) for name in _CODED),
+        )
         .where(changed)
         .group_by(*(_t[name] for name in _CODED))
         .subquery("combination")
@@ -275,16 +285,7 @@ def _query(changed: sa.ColumnElement[bool]) -> sa.TextClause | sa.Select[Any]:
     reopened = sa.select(sent(_e.ticket_id, _e.at, _e.settled_at)).where(IS_REOPENING)
     if changed is not _ALL:
         reopened = reopened.where(_e.ticket_id.in_(sa.select(_t.id).where(changed)))
-    now = (
-        sa.select(
-            sa.column("system_identifier", sa.BigInteger).label("cluster"),
-            sa.cast(sa.func.pg_relation_filenode(sa.literal_column("'tickets'::regclass")), sa.BigInteger).label(
-                "file"
-            ),
-        )
-        .select_from(sa.func.pg_control_system())
-        .subquery("now")
-    )
+    now = sa.select(*place()).select_from(sa.func.pg_control_system()).subquery("now")
     once = sa.case((sa.func.row_number().over() == 1, reopened.scalar_subquery())).label("reopened")
     return sa.select(now, group, once).select_from(now.outerjoin(group, sa.true()))
 

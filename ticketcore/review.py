@@ -49,18 +49,23 @@ def review(
     Raises:
         DatabaseUnavailable: the database is away, or a query ran over its time.
     """
-    if masks.can(matching):
-        return _review(db, matching, period, unit, targets)
-    return db.aside(lambda there: _review(there, matching, period, unit, targets))
+    if selected := masks.selection(db, matching):
+        return _review(db, matching, selected, period, unit, targets)
+    return db.aside(lambda there: _review(there, matching, None, period, unit, targets))
 
 
 def _review(
-    db: Database, matching: TicketFilter, period: Period, unit: Unit, targets: Mapping[Priority, timedelta]
+    db: Database,
+    matching: TicketFilter,
+    selected: masks.Selection | None,
+    period: Period,
+    unit: Unit,
+    targets: Mapping[Priority, timedelta],
 ) -> Review:
     earlier, now = period.before(), period.now
     longest = max(targets.values(), default=timedelta())
     buckets = period.buckets(unit)
-    with gathered(db, matching, earlier.start, margin=longest) as found:
+    with gathered(db, matching, earlier.start, selected=selected, margin=longest) as found:
         current = _figures(found, period, targets, [bucket.start for bucket in buckets], limit=50)
         # Of the period before, everybody's work: whoever is busy now need not have been then.
         before = _figures(found, earlier, targets, limit=None)
@@ -70,7 +75,7 @@ def _review(
             before,
             reports.arrivals(found, period),
             reports.ageing(found, now.astimezone(period.timezone).date(), period.timezone),
-            reports.next_due(db, matching, targets, now=now),
+            db.aside(lambda there: reports.next_due(there, matching, targets, now=now)),
         )
 
 

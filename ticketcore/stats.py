@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ticketcore import masks
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
-from ticketcore.mirror import as_time, view
+from ticketcore.mirror import as_time
 from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets
 
@@ -47,8 +47,8 @@ class Overview(BaseModel):
 
 def overview(db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: datetime) -> Overview:
     """The figures for the tickets that match, with `now` deciding which day is today in `timezone`."""
-    if masks.can(matching):
-        return _mirrored(db, matching, timezone, now)
+    if selected := masks.selection(db, matching):
+        return _mirrored(selected, timezone, now)
     sums = _sums(matching, timezone, now.astimezone(timezone).date())
 
     def added_up(there: Database) -> Sequence[sa.RowMapping]:
@@ -68,8 +68,8 @@ def overview(db: Database, matching: TicketFilter, *, timezone: ZoneInfo, now: d
     )
 
 
-def _mirrored(db: Database, matching: TicketFilter, timezone: ZoneInfo, now: datetime) -> Overview:
-    numbers, first = masks.facets(view(db), matching)
+def _mirrored(selected: masks.Selection, timezone: ZoneInfo, now: datetime) -> Overview:
+    numbers, first = masks.facets(selected)
     total = sum(numbers.values())
     sums = Counter[Category | Priority | Status]()
     for facets, number in numbers.items():

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import Row, put
-from ticketcore import listing, reports
+from ticketcore import listing, masks, reports
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.gathering import gathered
@@ -101,7 +101,7 @@ def test_figures_and_lists_mean_the_hours_of_the_databases_own_clock(
     expected = {(day, hour): number for day, hour, number in sql.execute(shown, {"zone": zone})}
     now = datetime(2027, 1, 1, tzinfo=UTC)
     period = Period(date.fromisoformat(first) - timedelta(days=2), date.fromisoformat(last), ZoneInfo(zone), now)
-    with gathered(db, TicketFilter(), period.start) as happened:
+    with gathered(db, TicketFilter(), period.start, selected=masks.selection(db, TicketFilter())) as happened:
         found = reports.arrivals(happened, period)
     assert {
         (day + 1, hour): number for day in range(7) for hour in range(24) if (number := found[day][hour])

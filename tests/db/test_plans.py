@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import empty
-from ticketcore import driver, feed, listing, mirror, tickets
+from ticketcore import driver, feed, finds, listing, mirror, tickets
 from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.validation import parse
@@ -153,13 +153,20 @@ def test_the_severest_tickets_come_from_the_facet_index(plan: Plan) -> None:
 def test_a_search_of_three_characters_and_more_uses_the_trigram_index(
     plan: Plan, term: str, facets: dict[str, Any]
 ) -> None:
+    finds._texts.clear()
     for act in (
-        lambda db: listing.count(db, condition(search=term, **facets)),
-        lambda db: listing.summaries(db, condition(search=term, **facets), limit=50),
+        lambda db: finds.ids(db, term),
+        lambda db: listing.newest(db, condition(search=term, **facets), limit=50),
     ):
         nodes = plan(act)
         assert TRIGRAMS in indexes(nodes)
         assert not reads_the_table_whole(nodes)
+
+
+def test_a_page_of_what_was_found_is_read_by_its_ids(plan: Plan) -> None:
+    nodes = plan(lambda db: listing.summaries(db, condition(search="xylophone"), limit=50))
+    assert indexes(nodes) == {"pk_tickets"}
+    assert not reads_the_table_whole(nodes)
 
 
 def test_what_was_changed_since_the_mirror_was_read_is_found_by_the_index_of_changes(

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from tests.lives import HOUR, NOW, Told, lives, store
 from tests.oracle import CATEGORIES, PRIORITIES
-from ticketcore import reports
+from ticketcore import masks, reports
 from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import TicketFilter
@@ -112,7 +112,17 @@ def test_times_to_resolution_and_response_are_those_of_the_replayed_history(
 
 
 def since(desk: Database, where: TicketFilter, period: Period) -> AbstractContextManager[Gathered]:
-    return gathered(desk, where, period.start, margin=168 * HOUR)
+    selected = masks.selection(desk, where) if SOURCE["is"] == "memory" else None
+    return gathered(desk, where, period.start, selected=selected, margin=168 * HOUR)
+
+
+SOURCE = {"is": "memory"}
+
+
+@pytest.fixture(params=["memory", "database"], autouse=True)
+def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where figures are read: each has to find the same."""
+    monkeypatch.setitem(SOURCE, "is", request.param)
 
 
 TARGETS = dict(zip(PRIORITIES, (168 * HOUR, 72 * HOUR, 24 * HOUR, 4 * HOUR), strict=True))

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import CATEGORIES, PRIORITIES, STATUSES, Row, matching, put
+from ticketcore import masks, stats
 from ticketcore import settings as environment
-from ticketcore import stats
 from ticketcore.database import Database
 from ticketcore.errors import StartUpError
 from ticketcore.filters import TicketFilter
@@ -64,7 +64,7 @@ def per_day(
 ) -> list[tuple[date, int]]:
     """The days with the tickets created in each, as the desk counts them."""
     period = Period(first, last, zone, now)
-    with gathered(db, filter, period.start) as happened:
+    with gathered(db, filter, period.start, selected=masks.selection(db, filter)) as happened:
         found = flow(happened, period.buckets(Unit.DAY))
     return list(zip([bucket.first for bucket in found.buckets], found.created, strict=True))
 
