@@ -8,7 +8,7 @@ PORT := $(or $(PORT),8501)
 FILE ?= desk.dump
 BIN := .venv/bin
 
-.PHONY: help run demo backup restore test check bench
+.PHONY: help run demo backup restore test check bench load
 
 ## help: this list
 help:
@@ -48,6 +48,10 @@ check: .venv/.requirements-dev
 ## bench: time every operation beside hand-written SQL, into docs/benchmarks.md (TICKETS=10000,1000000 for other sizes)
 bench: .venv/.requirements-dev
 	@exec $(BIN)/python -m tests.bench
+
+## load: ten minutes of 50 agents, 10 leads and 5 analysts on a million tickets, then a soak, into docs/load.md (ARGS="--minutes 1")
+load: .venv/.requirements-dev
+	@exec $(BIN)/python -m tests.bench.load $(ARGS)
 
 # The stamps: each is newer than what it was made from, so a second `make run` installs nothing.
 .venv/.made:

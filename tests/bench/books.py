@@ -36,8 +36,7 @@ select count(*) from (
 ) as odd"""
 
 SETTLED = """
-select count(*) from tickets
-where resolved_at is distinct from case when status in ('resolved', 'closed') then coalesce(resolved_at, updated_at) end"""
+select count(*) from tickets where (resolved_at is not null) <> (status in ('resolved', 'closed'))"""
 
 
 class Books:

@@ -34,6 +34,8 @@ class Ledger:
     """Changes that the desk said it had stored."""
     conflicts: int = 0
     """Changes that it refused, because somebody else was first."""
+    restarts: int = 0
+    """How often a page that was being drawn began anew, because a ticket had changed meanwhile."""
     exported: int = 0
     """Bytes of files."""
     late: list[float] = field(default_factory=list)

@@ -22,10 +22,11 @@ import psycopg2
 import uvloop
 
 from tests.bench import soak
+from tests.bench.agents import Agent, stories
 from tests.bench.books import Books
 from tests.bench.ground import filled, machine, running
 from tests.bench.ledger import Ledger, Part, percentile
-from tests.bench.people import ITSELF, Agent, Analyst, Lead, stories
+from tests.bench.people import ITSELF, Analyst, Lead
 from tests.browser.conftest import Desk
 
 WRITTEN = Path(__file__).parents[2] / "docs" / "load.md"
@@ -138,7 +139,7 @@ def _line(name: str, parts: list[list[float]]) -> str:
             shown = (percentile(times, 0.5), percentile(times, 0.95), times[-1])
             cells.append(f"{len(times):,} | " + " | ".join(f"{1000 * one:.0f}" for one in shown))
         else:
-            cells.append(" | | | ")
+            cells.append("– | – | – | –")
     return f"| {name} | {' | '.join(cells)} |"
 
 
@@ -147,6 +148,7 @@ def _kept(ledger: Ledger, failed: list[str]) -> Iterator[str]:
         f"{len(ledger.filed):,} tickets filed, {ledger.changed:,} changes stored, {ledger.conflicts:,} refused because "
         f"somebody else was first, {ledger.exported / 1e6:,.0f} MB exported."
     )
+    yield f"{ledger.restarts:,} times a page that was being drawn began anew, because a ticket had changed meanwhile."
     for what, times in ledger.lost.items():
         yield f"{times:,} times {what} just when the page was drawn anew, and nothing came of it."
     yield f"What failed: {len(failed)}." if failed else "Nothing failed; the books add up."

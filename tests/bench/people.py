@@ -1,27 +1,22 @@
-"""Whom the desk has in front of it under load: agents, support leads and analysts, with the pauses that people make.
+"""Whom the desk has in front of it under load, with the pauses that people make: support leads and analysts.
 
-An agent sits before the dashboard and lets a program file and change as well. What they do is drawn from shuffled
-decks, so that each of them does everything; the same seed gives the same people.
+Agents are in `agents.py`. What people do is drawn from shuffled decks, so that each of them does everything, and the
+same people come in every run.
 """
 
 import asyncio
 import random
-import re
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
-from functools import cache
-from typing import ClassVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
 
 import httpx
 from websockets.exceptions import WebSocketException
 
-from tests.bench.ground import ZONE
 from tests.bench.ledger import Ledger, Part
-from tests.bench.shown import a_cell, options
+from tests.bench.shown import options
 from tests.bench.streamlit_client import PATIENCE, Client, PageFailed
-from ticketcore import demo
 
 ITSELF = "redraws itself"
 WORDS = ("invoice", "password", "refund", "error 403", "cannot log in", "printer", "export", "contract")
@@ -30,15 +25,9 @@ FACETS = {
     "priority": ["Low", "Medium", "High", "Critical"],
     "status": ["Open", "In progress", "Resolved", "Closed"],
 }
-STATUSES = ("open", "in_progress", "resolved", "closed")
 FAULTS = (PageFailed, OSError, httpx.HTTPError, WebSocketException, KeyError)
 
-
-@cache
-def stories() -> list[tuple[str, str]]:
-    """Titles and descriptions to file; making them takes a tenth of a second."""
-    told = demo.histories(500, 7, datetime.now(UTC), ZONE)
-    return [(one.title[:150].strip(), one.description.strip()) for one in told]
+Deed = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Person:
@@ -63,10 +52,19 @@ class Person:
     async def sit(self) -> None:
         raise NotImplementedError
 
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Client]:
+        """A window on the desk."""
+        async with Client(self.url, redrew=lambda seconds: self.note(ITSELF, seconds)) as window:
+            try:
+                yield window
+            finally:
+                self.ledger.restarts += window.restarts
+
     async def think(self) -> None:
         await asyncio.sleep(self.rng.uniform(*self.pause) * self.ledger.hurry)
 
-    def deck(self, cards: dict[Callable[[], Awaitable[None]], int]) -> Iterator[Callable[[], Awaitable[None]]]:
+    def deck(self, cards: dict[Deed, int]) -> Iterator[Deed]:
         """What to do next, for ever; each as often as it says."""
         while True:
             whole = [card for card, times in cards.items() for _ in range(times)]
@@ -77,130 +75,6 @@ class Person:
         self.ledger.note(self.where, what, seconds)
 
 
-class Agent(Person):
-    """Finds, files and changes tickets."""
-
-    async def sit(self) -> None:
-        async with (
-            Client(self.url, redrew=lambda seconds: self.note(ITSELF, seconds)) as self.window,
-            httpx.AsyncClient(base_url=f"{self.url}/api", timeout=PATIENCE) as self.program,
-        ):
-            self.where = "tickets"
-            self.note("open the page", await self.window.open("tickets"))
-            cards = {
-                self.filter: 6, self.search: 3, self.clear: 3, self.turn: 3, self.change: 2, self.file: 1,
-                self.let_file: 1, self.let_change: 1,
-            }  # fmt: skip
-            for do in self.deck(cards):
-                await self.think()
-                if not self.ledger.is_open():
-                    return
-                await do()
-
-    async def filter(self) -> None:
-        key = self.rng.choice(list(FACETS))
-        chosen = self.rng.sample(FACETS[key], self.rng.choice((1, 1, 2)))
-        self.note("filter", await self.window.set(key, chosen))
-
-    async def search(self) -> None:
-        word = self.rng.choice(WORDS)
-        for typed in (word[:4], word):  # who types pauses now and then, and the list follows
-            self.note("search", await self.window.set("search", typed))
-            await asyncio.sleep(0.4 * self.ledger.hurry)
-
-    async def clear(self) -> None:
-        if self.window.shown.find("Clear filter"):
-            self.note("clear the filter", await self.window.press("Clear filter"))
-
-    async def turn(self) -> None:
-        pages = self.window.shown.find("page", "pagination")
-        if pages:
-            page = self.rng.randint(1, min(5, pages.element.num_pages))
-            self.note("turn the page", await self.window.set("page", page))
-
-    async def change(self) -> None:
-        shown = self.window.shown
-        listed = next(filter(None, (re.match(r"\*\*([\d,]+)", text) for text in shown.texts("markdown"))), None)
-        rows = int(listed[1].replace(",", "")) if listed else 0
-        if not rows or not shown.find("browse_ticket_table_"):
-            return await self.clear()
-        cell = a_cell(self.rng.randrange(min(rows, 15)), "title")
-        self.note("open a ticket", await self.window.set("browse_ticket_table_", cell))
-        await self.think()
-        field = shown.find("browse_status_")
-        if field is None:
-            self.ledger.lost["a row was clicked"] += 1
-            return None
-        now = shown.values[field.id].string_value
-        wanted = self.rng.choice([status for status in options(field) if status != now])
-        self.note("change a status", await self.window.set("browse_status_", wanted))
-        if ("toast", f"Status is now {wanted.lower()}\\.") in shown.heard:
-            self.ledger.changed += 1
-        elif any(kind == "warning" for kind, _ in shown.heard):
-            self.ledger.conflicts += 1
-        else:
-            self.ledger.lost["a status was chosen"] += 1
-        return None
-
-    async def file(self) -> None:
-        title, description = self.story()
-        self.where = "submit"
-        self.note("go to the page", await self.window.go(""))
-        await self.think()
-        self.note("write the title", await self.window.set("submit_title_", title))
-        await self.think()
-        self.note("write the description", await self.window.set("submit_description_", description))
-        await self.think()
-        self.note("submit", await self.window.press("Submit ticket"))
-        said = " ".join(text for _, text in self.window.shown.heard)
-        number = re.search(r"Ticket \\#(\d+) is filed", said)
-        if number is None:
-            raise PageFailed(f"nothing was filed: {said}")
-        self.ledger.filed[int(number[1])] = {"title": title, "description": description}
-        await self.think()
-        self.where = "tickets"
-        self.note("come back to the page", await self.window.go("tickets"))
-
-    async def let_file(self) -> None:
-        title, description = self.story()
-        facets = {key: self.rng.choice(FACETS[key]).lower() for key in ("category", "priority")}
-        body = {"title": title, "description": description, **facets}
-        key = {"Idempotency-Key": str(uuid.UUID(int=self.rng.getrandbits(128)))}
-        answers = [await self.call("file", "POST", "/tickets/", json=body, headers=key)]
-        if self.rng.random() < 0.2:  # the answer was lost on the way, for all it knows
-            answers.append(await self.call("file again", "POST", "/tickets/", json=body, headers=key))
-        numbers = {answer.json()["id"] for answer in answers if answer.status_code == 201}
-        if len(numbers) != 1:
-            raise PageFailed(f"filed once, answered {[answer.text for answer in answers]}")
-        self.ledger.filed[numbers.pop()] = body
-
-    async def let_change(self) -> None:
-        listed = await self.call("list", "GET", f"/tickets/?status={self.rng.choice(STATUSES)}&limit=50")
-        ticket = self.rng.choice(listed.json())
-        wanted = self.rng.choice([status for status in STATUSES if status != ticket["status"]])
-        unless = {"If-Match": f'"{ticket["version"]}"'}
-        answer = await self.call(
-            "change", "PATCH", f"/tickets/{ticket['id']}/", json={"status": wanted}, headers=unless
-        )
-        if answer.status_code == 412:
-            self.ledger.conflicts += 1
-        else:
-            self.ledger.changed += 1
-
-    async def call(self, what: str, method: str, path: str, **more: object) -> httpx.Response:
-        began = time.perf_counter()
-        answer = await self.program.request(method, path, **more)  # type: ignore[arg-type]
-        self.ledger.note("API", what, time.perf_counter() - began)
-        if answer.status_code >= 400 and answer.status_code != 412:
-            raise PageFailed(f"{method} {path} was answered {answer.status_code}: {answer.text}")
-        return answer
-
-    def story(self) -> tuple[str, str]:
-        """A title that nobody else has, and a description."""
-        title, description = self.rng.choice(stories())
-        return f"{title} ({self.number}-{self.rng.getrandbits(32):08x})", description
-
-
 class Lead(Person):
     """Has the stats page open, and now and then looks at another period or at a part of the tickets."""
 
@@ -208,7 +82,7 @@ class Lead(Person):
 
     async def sit(self) -> None:
         self.where = "stats"
-        async with Client(self.url, redrew=lambda seconds: self.note(ITSELF, seconds)) as self.window:
+        async with self.looking() as self.window:
             self.note("open the page", await self.window.open("stats"))
             for do in self.deck({self.period: 2, self.filter: 2, self.clear: 1}):
                 await self.think()

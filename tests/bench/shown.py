@@ -47,7 +47,7 @@ class Shown:
         self.values: dict[str, WidgetState] = {}
         self.query: dict[str, list[str]] = {}
         self.heard: list[tuple[str, str]] = []
-        """What toasts, warnings and the like said since somebody last cleared the list: what kind it is, and the text."""
+        """What toasts, warnings and the like said since somebody last cleared the list: its kind, and the text."""
         self.faults: list[str] = []
         """What must not be seen: errors and exceptions, since somebody last cleared the list."""
 
@@ -57,9 +57,9 @@ class Shown:
         what = delta.WhichOneof("type")
         if what == "new_transient":  # a spinner
             return
-        kind, element = what, None
+        kind, element = "block", None
         if what == "new_element":
-            kind = delta.new_element.WhichOneof("type")
+            kind = str(delta.new_element.WhichOneof("type"))
             element = getattr(delta.new_element, kind)
         node = Node(kind, element, run, delta.fragment_id, message.metadata.active_script_hash)
         self.nodes[path] = node
@@ -133,7 +133,7 @@ def state(name: str, kind: str, value: Value) -> WidgetState:
     match kind:
         case "multiselect" | "date_input" | "button_group":
             made.string_array_value.SetInParent()
-            made.string_array_value.data.extend([value] if isinstance(value, str) else value)  # type: ignore[arg-type]
+            made.string_array_value.data.extend(value if isinstance(value, list) else [])
         case "checkbox":
             made.bool_value = bool(value)
         case "number_input":
@@ -164,20 +164,21 @@ def initial(kind: str, element: Any) -> Value | None:
 
 def default(kind: str, element: Any) -> Value | None:
     """The value of a widget that nobody has set."""
+    value: Value | None = None
     match kind:
         case "multiselect":
-            return [element.options[place] for place in element.default]
+            value = [element.options[place] for place in element.default]
         case "button_group":
-            return [element.options[place].content for place in element.default]
+            value = [element.options[place].content for place in element.default]
         case "date_input":
-            return list(element.default)
-        case "selectbox":
-            return str(element.options[element.default]) if element.HasField("default") else None
-        case "text_input" | "text_area" | "number_input":
-            return element.default if element.HasField("default") else None  # type: ignore[no-any-return]
+            value = list(element.default)
+        case "selectbox" if element.HasField("default"):
+            value = str(element.options[element.default])
         case "checkbox" | "pagination":
-            return element.default  # type: ignore[no-any-return]
-    return None
+            value = element.default
+        case "text_input" | "text_area" | "number_input" if element.HasField("default"):
+            value = element.default
+    return value
 
 
 def options(node: Node) -> list[str]:

@@ -8,7 +8,8 @@ at least 150 visits, fills them first. A ticket changes between any ten reruns, 
 import asyncio
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import httpx
 import psutil
@@ -59,9 +60,8 @@ async def _measured(desk: Desk, reruns: int, visits: int) -> list[int]:
     """The bytes of the desk after each of the stages of `_names`."""
     numbers = itertools.count()
 
-    async def all_at_once(times: int, one: object) -> None:
-        share = times // WINDOWS
-        await asyncio.gather(*(one(desk.url, share, next(numbers)) for _ in range(WINDOWS)))  # type: ignore[operator]
+    async def all_at_once(times: int, one: Callable[[str, int, int], Coroutine[Any, Any, None]]) -> None:
+        await asyncio.gather(*(one(desk.url, times // WINDOWS, next(numbers)) for _ in range(WINDOWS)))
 
     await all_at_once(reruns // 5, _stroll)
     await all_at_once(max(150, visits // 5), _visit)

@@ -20,10 +20,14 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.bench.frontend import Messages, Tickers
 from tests.bench.shown import Node, Shown, Value, read, written
 
 PATIENCE = 60.0
 """Seconds after which an answer is not waited for any longer."""
+
+GRACE = 5.0
+"""Seconds that a run has to begin again after another one took its place."""
 
 
 class PageFailed(Exception):
@@ -41,30 +45,20 @@ class _Wait:
     run: str = ""
 
 
-@dataclass(slots=True)
-class _Kept:
-    """A large message, which the server need not send again."""
-
-    message: ForwardMsg
-    used: int
-
-
 class Client:
     """A window on the desk at `url`; `redrew` hears of every redrawing that the page began by itself, in seconds."""
 
     def __init__(self, url: str, *, redrew: Callable[[float], None] = lambda _seconds: None) -> None:
         self.shown = Shown()
-        self.runs = 0
-        """How many runs of the whole page it has seen begin."""
+        self.restarts = 0
+        """How often a run of the whole page stopped to begin anew."""
         self._url, self._redrew = url, redrew
         self._page = self._main = self._path = self._run = ""
         self._pages: dict[str, str] = {}
-        self._kept: dict[str, _Kept] = {}
-        self._finished, self._oldest = 0, 2
+        self._messages, self._oldest = Messages(), 2
+        self._tickers = Tickers(lambda fragment: self._send(fragment=fragment, is_auto=True))
         self._wait: _Wait | None = None
         self._mark = False
-        self._tickers: dict[str, tuple[float, asyncio.Task[None]]] = {}
-        self._asked: dict[str, float] = {}
         self._redrawing: float | None = None
 
     async def __aenter__(self) -> Self:
@@ -78,7 +72,7 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop_tickers()
+        self._tickers.stop()
         await self._line.close()
         with contextlib.suppress(asyncio.CancelledError):
             await self._reader
@@ -92,7 +86,7 @@ class Client:
 
     async def go(self, path: str) -> float:
         """Goes to another page by the navigation at the top."""
-        self._stop_tickers()
+        self._tickers.stop()
         self.shown.query = self.shown.bound()
         kept = {node.id for node in self.shown.nodes.values() if node.script == self._main}
         self.shown.values = {name: value for name, value in self.shown.values.items() if name in kept}
@@ -157,7 +151,7 @@ class Client:
         if not sent.page_script_hash:
             sent.page_name = self._path
         sent.fragment_id, sent.is_auto_rerun = fragment, is_auto
-        sent.cached_message_hashes.extend(self._kept)
+        sent.cached_message_hashes.extend(self._messages)
         told = sent.context_info
         told.timezone, told.timezone_offset, told.locale = "Europe/Berlin", -60, "en-GB"
         told.url, told.is_embedded, told.color_scheme = f"{self._url}/{self._path}", False, "light"
@@ -177,16 +171,15 @@ class Client:
     def _take(self, message: ForwardMsg) -> None:
         match message.WhichOneof("type"):
             case "delta" | "ref_hash":
-                self.shown.draw(self._whole(message), self._run)
+                self.shown.draw(self._messages.whole(message), self._run)
             case "new_session":
                 self._begin(message)
             case "script_finished":
                 self._finish(message)
             case "auto_rerun":
-                self._tick(message.auto_rerun.fragment_id, message.auto_rerun.interval)
+                self._tickers.start(message.auto_rerun.fragment_id, message.auto_rerun.interval)
             case "stop_auto_rerun":
-                for fragment in message.stop_auto_rerun.fragment_ids:
-                    self._stop_ticker(fragment)
+                self._tickers.stop(message.stop_auto_rerun.fragment_ids)
             case "page_info_changed":
                 self.shown.query = read(message.page_info_changed.query_string)
             case "navigation":
@@ -197,47 +190,45 @@ class Client:
             case "session_event" if message.session_event.HasField("script_compilation_exception"):
                 self.shown.faults.append(message.session_event.script_compilation_exception.message)
 
-    def _whole(self, message: ForwardMsg) -> ForwardMsg:
-        """The message itself where it only names one that the browser has."""
-        if message.WhichOneof("type") == "ref_hash":
-            kept = self._kept[message.ref_hash]
-            kept.used = self._finished
-            kept.message.metadata.CopyFrom(message.metadata)
-            return kept.message
-        if message.metadata.cacheable and message.hash not in self._kept:
-            self._kept[message.hash] = _Kept(message, self._finished)
-        return message
-
     def _begin(self, message: ForwardMsg) -> None:
         run, session = message.metadata.run, message.new_session
         self._run, self._main = run.script_run_id, session.main_script_hash
         self._oldest = session.config.max_cached_message_age
         if not run.fragment_ids:
-            self.runs += 1
-            self._stop_tickers()
+            self._tickers.stop()
             if session.page_script_hash != self._page:
                 self._page = session.page_script_hash
                 self.shown.leave(self._main)
         wait, mark = self._wait, session.initialize.session_status.run_on_save
-        if wait and wait.mark == mark and (not run.fragment_ids or wait.fragment in run.fragment_ids):
+        if wait is None or wait.mark != mark:
+            return
+        if not run.fragment_ids or wait.fragment in run.fragment_ids:
             wait.run = run.script_run_id
+        elif wait.run:
+            # The server forgets what it has not sent yet of a run that is over, when a fragment's run comes after it
+            # (streamlit issue 9921): the browser has half a page, and nothing tells it so.
+            asyncio.get_running_loop().call_later(GRACE, self._give_up, wait, wait.run)
+
+    def _give_up(self, wait: _Wait, run: str) -> None:
+        if wait.run == run and not wait.answered.done():
+            wait.answered.set_exception(PageFailed("the page was broken off half drawn"))
 
     def _finish(self, message: ForwardMsg) -> None:
         run, status = message.metadata.run, message.script_finished
         now = time.perf_counter()
-        asked = [self._asked.pop(fragment) for fragment in run.fragment_ids if fragment in self._asked]
+        asked = self._tickers.answered(run.fragment_ids)
+        wait = self._wait
         if status == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
-            if asked and self._redrawing is None:
-                self._redrawing = min(asked)
+            self.restarts += not run.fragment_ids
+            if wait and wait.run == run.script_run_id:
+                wait.run = ""
+            self._redrawing = self._redrawing or asked
             return
         if status == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
             self.shown.faults.append("a page does not compile")
         if run.fragment_ids or run.script_run_id == self._run:
             self.shown.sweep(run.script_run_id, run.fragment_ids)
-        self._finished += 1
-        for name in [name for name, kept in self._kept.items() if self._is_old(kept, run.fragment_ids)]:
-            del self._kept[name]
-        wait = self._wait
+        self._messages.ended(run.fragment_ids, self._oldest)
         if wait and wait.run == run.script_run_id:
             self._redrawing = None
             if not wait.answered.done():
@@ -245,31 +236,3 @@ class Client:
         elif self._redrawing is not None and not run.fragment_ids:
             self._redrew(now - self._redrawing)
             self._redrawing = None
-
-    def _is_old(self, kept: _Kept, fragments: object) -> bool:
-        concerns = not fragments or kept.message.delta.fragment_id in fragments  # type: ignore[operator]
-        return concerns and self._finished - kept.used > self._oldest
-
-    # What the page wants run by itself.
-
-    def _tick(self, fragment: str, seconds: float) -> None:
-        if fragment in self._tickers and self._tickers[fragment][0] == seconds:
-            return
-        self._stop_ticker(fragment)
-        self._tickers[fragment] = (seconds, asyncio.create_task(self._repeat(fragment, seconds)))
-
-    async def _repeat(self, fragment: str, seconds: float) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await asyncio.sleep(seconds)
-                self._asked[fragment] = time.perf_counter()
-                await self._send(fragment=fragment, is_auto=True)
-
-    def _stop_ticker(self, fragment: str) -> None:
-        self._asked.pop(fragment, None)
-        if fragment in self._tickers:
-            self._tickers.pop(fragment)[1].cancel()
-
-    def _stop_tickers(self) -> None:
-        for fragment in list(self._tickers):
-            self._stop_ticker(fragment)
