@@ -82,7 +82,9 @@ class Agent(Person):
             return None
         now = shown.values[field.id].string_value
         wanted = self.rng.choice([status for status in options(field) if status != now])
+        self.ledger.open_changes += 1
         self.note("change a status", await self.window.set("browse_status_", wanted))
+        self.ledger.open_changes -= 1
         if ("toast", f"Status is now {wanted.lower()}\\.") in shown.heard:
             self.ledger.changed += 1
         elif any(kind == "warning" for kind, _ in shown.heard):
@@ -100,12 +102,14 @@ class Agent(Person):
         await self.think()
         self.note("write the description", await self.window.set("submit_description_", description))
         await self.think()
+        self.ledger.open_titles.add(title)
         self.note("submit", await self.window.press("Submit ticket"))
         said = " ".join(text for _, text in self.window.shown.heard)
         number = re.search(r"Ticket \\#(\d+) is filed", said)
         if number is None:
             raise PageFailed(f"nothing was filed: {said}")
         self.ledger.filed[int(number[1])] = {"title": title, "description": description}
+        self.ledger.open_titles.remove(title)
         await self.think()
         self.where = "tickets"
         self.note("come back to the page", await self.window.go("tickets"))
@@ -115,6 +119,7 @@ class Agent(Person):
         facets = {key: self.rng.choice(FACETS[key]).lower() for key in ("category", "priority")}
         body = {"title": title, "description": description, **facets}
         key = {"Idempotency-Key": str(uuid.UUID(int=self.rng.getrandbits(128)))}
+        self.ledger.open_titles.add(title)
         answers = [await self.call("file", "POST", "/tickets/", json=body, headers=key)]
         if self.rng.random() < 0.2:  # the answer was lost on the way, for all it knows
             answers.append(await self.call("file again", "POST", "/tickets/", json=body, headers=key))
@@ -122,6 +127,7 @@ class Agent(Person):
         if len(numbers) != 1:
             raise PageFailed(f"filed once, answered {[answer.text for answer in answers]}")
         self.ledger.filed[numbers.pop()] = body
+        self.ledger.open_titles.remove(title)
 
     async def let_change(self) -> None:
         listed = await self.call("list", "GET", f"/tickets/?status={self.rng.choice(STATUSES)}&limit=50")
@@ -131,6 +137,7 @@ class Agent(Person):
         answer = await self.call(
             "change", "PATCH", f"/tickets/{ticket['id']}/", json={"status": wanted}, headers=unless
         )
+        self.ledger.open_changes -= 1
         if answer.status_code == 412:
             self.ledger.conflicts += 1
         else:

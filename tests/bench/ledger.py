@@ -32,6 +32,10 @@ class Ledger:
     """What was answered with 201, or on the dashboard with its number."""
     changed: int = 0
     """Changes that the desk said it had stored."""
+    open_titles: set[str] = field(default_factory=set)
+    """Titles of what was to be filed and was not answered: it may be there, once, or not."""
+    open_changes: int = 0
+    """Changes that were not answered: they may be stored or not."""
     conflicts: int = 0
     """Changes that it refused, because somebody else was first."""
     restarts: int = 0
