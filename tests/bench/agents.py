@@ -12,7 +12,7 @@ import httpx
 
 from tests.bench.ground import ZONE
 from tests.bench.people import FACETS, WORDS, Person
-from tests.bench.shown import a_cell, options
+from tests.bench.shown import a_cell, options, rows
 from tests.bench.streamlit_client import PATIENCE, PageFailed
 from ticketcore import demo
 
@@ -69,11 +69,10 @@ class Agent(Person):
 
     async def change(self) -> None:
         shown = self.window.shown
-        listed = next(filter(None, (re.match(r"\*\*([\d,]+)", text) for text in shown.texts("markdown"))), None)
-        rows = int(listed[1].replace(",", "")) if listed else 0
-        if not rows or not shown.find("browse_ticket_table_"):
+        table = shown.find("browse_ticket_table_")
+        if table is None:
             return await self.clear()
-        cell = a_cell(self.rng.randrange(min(rows, 15)), "title")
+        cell = a_cell(self.rng.randrange(min(rows(table), 15)), "title")
         self.note("open a ticket", await self.window.set("browse_ticket_table_", cell))
         await self.think()
         field = shown.find("browse_status_")
@@ -82,11 +81,11 @@ class Agent(Person):
             return None
         now = shown.values[field.id].string_value
         wanted = self.rng.choice([status for status in options(field) if status != now])
-        self.ledger.open_changes += 1
-        self.note("change a status", await self.window.set("browse_status_", wanted))
-        self.ledger.open_changes -= 1
+        ticket = int(field.key.split("_")[2])
+        with self.ledger.changing(ticket, wanted.lower().replace(" ", "_")) as change:
+            self.note("change a status", await self.window.set(field.key, wanted))
         if ("toast", f"Status is now {wanted.lower()}\\.") in shown.heard:
-            self.ledger.changed += 1
+            self.ledger.changed[change] += 1
         elif any(kind == "warning" for kind, _ in shown.heard):
             self.ledger.conflicts += 1
         else:
@@ -134,14 +133,13 @@ class Agent(Person):
         ticket = self.rng.choice(listed.json())
         wanted = self.rng.choice([status for status in STATUSES if status != ticket["status"]])
         unless = {"If-Match": f'"{ticket["version"]}"'}
-        answer = await self.call(
-            "change", "PATCH", f"/tickets/{ticket['id']}/", json={"status": wanted}, headers=unless
-        )
-        self.ledger.open_changes -= 1
+        with self.ledger.changing(ticket["id"], wanted) as change:
+            path, new = f"/tickets/{ticket['id']}/", {"status": wanted}
+            answer = await self.call("change", "PATCH", path, json=new, headers=unless)
         if answer.status_code == 412:
             self.ledger.conflicts += 1
         else:
-            self.ledger.changed += 1
+            self.ledger.changed[change] += 1
 
     async def call(self, what: str, method: str, path: str, **more: Any) -> httpx.Response:
         began = time.perf_counter()

@@ -4,6 +4,8 @@ import asyncio
 import enum
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -30,12 +32,12 @@ class Ledger:
     """Clicks without effect, because the page was drawn anew in the same moment."""
     filed: dict[int, dict[str, str]] = field(default_factory=dict)
     """What was answered with 201, or on the dashboard with its number."""
-    changed: int = 0
-    """Changes that the desk said it had stored."""
+    changed: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Tickets and the status that the desk said they have now, each time."""
     open_titles: set[str] = field(default_factory=set)
     """Titles of what was to be filed and was not answered: it may be there, once, or not."""
-    open_changes: int = 0
-    """Changes that were not answered: they may be stored or not."""
+    open_changes: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """As `changed`, of what was not answered: it may be stored or not."""
     conflicts: int = 0
     """Changes that it refused, because somebody else was first."""
     restarts: int = 0
@@ -69,6 +71,14 @@ class Ledger:
             for one in times
             if (at, when) == (where, part) and what != without
         )
+
+    @contextmanager
+    def changing(self, ticket: int, status: str) -> Iterator[tuple[int, str]]:
+        """Around a change, which it gives a name: it counts as open unless it is answered."""
+        change = (ticket, status)
+        self.open_changes[change] += 1
+        yield change
+        self.open_changes[change] -= 1
 
     async def watch(self) -> None:
         """Notes how late the event loop is, until it is cancelled."""

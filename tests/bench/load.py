@@ -145,8 +145,8 @@ def _line(name: str, parts: list[list[float]]) -> str:
 
 def _kept(ledger: Ledger, failed: list[str]) -> Iterator[str]:
     yield (
-        f"{len(ledger.filed):,} tickets filed, {ledger.changed:,} changes stored, {ledger.conflicts:,} refused because "
-        f"somebody else was first, {ledger.exported / 1e6:,.0f} MB exported."
+        f"{len(ledger.filed):,} tickets filed, {ledger.changed.total():,} changes stored, {ledger.conflicts:,} refused "
+        f"because somebody else was first, {ledger.exported / 1e6:,.0f} MB exported."
     )
     yield f"{ledger.restarts:,} times a page that was being drawn began anew, because a ticket had changed meanwhile."
     for what, times in ledger.lost.items():

@@ -5,11 +5,12 @@ ended. Nothing here talks to anybody; `streamlit_client.py` does.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
+import pyarrow.ipc
 from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -107,10 +108,6 @@ class Shown:
                     return node
         return None
 
-    def texts(self, kind: str) -> Iterator[str]:
-        """What elements of this kind say, those of `markdown` for one."""
-        yield from (str(node.element.body) for node in self.nodes.values() if node.kind == kind)
-
     def set(self, node: Node, value: Value) -> None:
         """Gives a widget a value, as a person does; the address follows where it is bound to it."""
         self.values[node.id] = state(node.id, node.kind, value)
@@ -184,6 +181,12 @@ def default(kind: str, element: Any) -> Value | None:
 def options(node: Node) -> list[str]:
     """What a widget offers."""
     return [getattr(option, "content", option) for option in node.element.options]
+
+
+def rows(table: Node) -> int:
+    """How many rows a table has."""
+    with pyarrow.ipc.open_stream(table.element.arrow_data.data) as stream:
+        return int(stream.read_all().num_rows)
 
 
 def _selected(element: Any) -> str:
