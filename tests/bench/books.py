@@ -100,9 +100,7 @@ class Books:
             ("was told to be stored and is not in the history", ledger.changed - changed),
             ("is in the history and was not told to be stored", changed - ledger.changed - ledger.open_changes),
         ):
-            found += [
-                f"{times}x: that ticket {ticket} is {value} now {words}" for (ticket, value), times in odd.items()
-            ]
+            found += [f"that ticket {ticket} is {value} {words}" for ticket, value in odd.elements()]
         return found
 
     def _history(self) -> list[str]:
