@@ -16,7 +16,7 @@ import psutil
 import uvloop
 
 from tests.bench.ground import filled, running
-from tests.bench.people import FACETS, WORDS
+from tests.bench.people import FACETS, FAULTS, WORDS
 from tests.bench.shown import options
 from tests.bench.streamlit_client import Client
 from tests.browser.conftest import Desk
@@ -30,7 +30,10 @@ MOST = 10.0
 def run(reruns: int, visits: int) -> tuple[list[str], list[str]]:
     """The lines to print, and what failed."""
     with filled(TICKETS) as db, running(db.url.replace("+psycopg2", "")) as desk:
-        sizes = uvloop.run(_measured(desk, reruns, visits))
+        try:
+            sizes = uvloop.run(_measured(desk, reruns, visits))
+        except FAULTS as error:
+            return ["It was broken off."], [repr(error)]
         logged = [line for line in desk.log().splitlines() if "level=error" in line or "Traceback" in line]
     growth = (sizes[-1] / sizes[0] - 1) * 100
     lines = [
