@@ -8,7 +8,7 @@ import os
 import resource
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import NoReturn
 
 import altair  # noqa: F401 - imported here once, or the first visitor waits 0.7 s for it
@@ -35,6 +35,14 @@ logging.getLogger("uvicorn.error").addFilter(
 )
 for talkative in ("alembic", "httpx", "httpx2", "openai"):
     logging.getLogger(talkative).setLevel(logging.WARNING)
+
+# Whoever waited for the database waits for the interpreter next, for as long as this for each thread that computes: at
+# the usual 5 ms a page took seconds while files were written.
+sys.setswitchinterval(0.0005)
+
+# Streamlit takes a lock for every look at its settings, a hundred times a page, and whoever loses the interpreter while
+# holding it lets all others wait. Once the process runs nobody changes them, and to look needs no lock.
+config._config_lock = nullcontext()  # type: ignore[assignment]
 
 # A session takes four file descriptors: at the usual soft limit of 1,024 the 253rd visitor would be refused.
 FILES = 65_536

@@ -1,11 +1,14 @@
 """Find and change tickets: an agent looks for one, or for what to do next, and changes its status."""
 
+import time
+
 import streamlit as st
 
 from ticketcore.access import Role
 from ticketcore.ui import exporting, fields, loaders, me, saved, table, together
 from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, rerun_when_changed, sort_box
 
+began = time.monotonic()
 matching = filter_bar(behind=True)
 # For the way back from a ticket's own page: the browser's forgets the filter.
 st.session_state["browse_view"] = {key: st.query_params.get_all(key) for key in st.query_params}
@@ -57,4 +60,4 @@ with guard():
                 "ticket.py", label=f"Open ticket #{ticket.id} on its own page", icon=":material/open_in_new:",
                 query_params={"id": str(ticket.id)},
             )  # fmt: skip
-    rerun_when_changed(at)
+    rerun_when_changed(at, began)

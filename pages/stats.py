@@ -1,5 +1,7 @@
 """How is the desk doing: a lead wants to see at a glance how much there is, of what kind, and how it moves."""
 
+import time
+
 import streamlit as st
 
 from ticketcore.filters import TicketFilter
@@ -7,6 +9,7 @@ from ticketcore.ui import exporting, figures, loaders, me, report, spans, workbo
 from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, rerun_together, version_to_show
 from ticketcore.ui.words import plain
 
+began = time.monotonic()
 matching = filter_bar()
 
 with guard():
@@ -26,4 +29,4 @@ with guard():
             period = spans.box()
             workbook.button(matching, *period, at)
         report.draw(matching, *period, at, theme)
-    rerun_together(at, "stats_at")
+    rerun_together(at, "stats_at", began)

@@ -46,6 +46,8 @@ class Database:
     def __init__(self, url: str, replica: str | None = None) -> None:
         self.pool = Pool(url)
         self._replica = Replica(replica) if replica else None
+        self.addresses = (url, replica)
+        """Its own and that of its replica, with what is needed to go there: secret."""
         self.url = self.pool.url
         self.key = uuid.uuid4().hex
         """Tells one database of this process from another, whatever it is limited to."""

@@ -17,7 +17,7 @@ from ticketcore.classifier import Classifier
 from ticketcore.database import Database
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
-from ticketcore.export import Exports
+from ticketcore.exports import Exports
 from ticketcore.filing import Filing
 from ticketcore.identity import Claims, identified, session
 from ticketcore.learner import Learner

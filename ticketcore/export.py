@@ -7,8 +7,6 @@ yet is held. Breaking off the reading ends the query.
 import contextlib
 import enum
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,16 +18,9 @@ from ticketcore import parquet, spreadsheet
 from ticketcore.columns import Column, Kind
 from ticketcore.copying import CopyOut
 from ticketcore.database import Database
-from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import order
 from ticketcore.schema import tickets
-
-AT_ONCE = 8
-"""Exports that run at the same time in one process; each has a connection of its own."""
-
-REMEMBERED = 200
-"""Exports whose progress can be asked for; the oldest are forgotten first."""
 
 SIGNATURE = b"\xef\xbb\xbf"
 """Tells Excel that a CSV file is UTF-8."""
@@ -162,52 +153,3 @@ def _file_name(what: str, day: str, total: int | None, format: Format) -> str:
     words = re.sub(r"\W+", "-", what).strip("-").lower()[:80]
     rows = [] if total is None else ["1-row" if total == 1 else f"{total}-rows"]
     return "_".join([words, day, *rows]) + f".{format}"
-
-
-class Exports:
-    """The exports of one process: not too many at once, and how far each of the latest is."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-        self._running: list[Export] = []
-        self._beginning = 0
-        self._by_key: OrderedDict[str, Export] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def begin(
-        self, matching: TicketFilter, columns: Sequence[Column], format: Format, sort: Sort = Sort.NEWEST,
-        *, signature: bool = False, zone: ZoneInfo, now: datetime, key: str = "",
-    ) -> Export:  # fmt: skip
-        """A new export; `key` is what its progress can be asked for by.
-
-        Raises:
-            DatabaseUnavailable: the database is away, or too many exports run.
-        """
-        with self._lock:
-            self._running = [export for export in self._running if export.state == "running"]
-            if len(self._running) + self._beginning >= AT_ONCE:
-                raise DatabaseUnavailable("Many exports are running. Try again in a moment.")
-            self._beginning += 1
-        export = None
-        try:  # not under the lock: it waits for the database
-            export = Export(self._db, matching, columns, format, sort, signature=signature, zone=zone, now=now)
-        finally:
-            with self._lock:
-                self._beginning -= 1
-                if export:
-                    self._running.append(export)
-        if key:
-            with self._lock:
-                self._by_key[key] = export
-                while len(self._by_key) > REMEMBERED:
-                    self._by_key.popitem(last=False)
-        return export
-
-    def find(self, key: str) -> Export | None:
-        """The export that was begun with this key in this process, running or ended."""
-        return self._by_key.get(key)
-
-    def close(self) -> None:
-        """Breaks off what still runs."""
-        for export in self._running:
-            export.close()

@@ -6,7 +6,7 @@ says and what the query does cannot drift apart.
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
@@ -141,8 +141,11 @@ class TicketFilter(Behind):
 
     def params(self) -> list[tuple[str, str]]:
         """The filter as URL parameters, several values of a field as several parameters."""
-        own = ("category", "priority", "status", "assignee", "search", "created_from", "created_to")
-        return [*self.written(own), *self.behind_params()]
+        return [*self.own_params(), *self.behind_params()]
+
+    def own_params(self) -> Iterator[tuple[str, str]]:
+        """Those without what became of the ticket."""
+        return self.written(("category", "priority", "status", "assignee", "search", "created_from", "created_to"))
 
     def describe(self, timezone: ZoneInfo) -> str:
         """The filter in words, times in `timezone`: "open critical billing tickets containing “refund”"."""

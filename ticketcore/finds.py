@@ -8,6 +8,7 @@ only the tickets that were changed since are looked at anew (see `mirror`).
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from ticketcore.database import Database
 from ticketcore.filters import containing
 from ticketcore.latest import Latest
-from ticketcore.mirror import Moments, place, unpacked
+from ticketcore.mirror import Moments, among, place, unpacked
 from ticketcore.pool import Pool
 from ticketcore.schema import tickets
 
@@ -76,7 +77,7 @@ def ids(db: Database, text: str) -> Moments | None:
 def _read(db: Database, text: str, before: _Finds | None) -> _Finds:
     if before is not None:
         since, has = before.seen, before
-        row = db.aside(lambda there: _row(there, _changed(text, since)))
+        row = db.aside(lambda there: _row(there, _changed(text), since=since))
         table = (row.cluster, row.file)
         if table == has.table:
             if has.is_too_common:
@@ -90,14 +91,14 @@ def _read(db: Database, text: str, before: _Finds | None) -> _Finds:
 
 
 def _merged(before: Moments, changed: Moments, found: Moments) -> Moments:
-    if not len(changed):
-        return before
+    if np.array_equal(np.sort(changed[among(before, changed)]), np.sort(found)):
+        return before  # as nearly always: who works on a ticket does not rewrite it
     return np.union1d(np.setdiff1d(before, changed, assume_unique=True), found)
 
 
-def _row(db: Database, query: sa.Select[Any]) -> sa.Row[Any]:
+def _row(db: Database, query: sa.Select[Any], **values: int) -> sa.Row[Any]:
     with db.read() as connection:
-        return connection.execute(query).one()
+        return connection.execute(query, values).one()
 
 
 def _everything(text: str) -> sa.Select[Any]:
@@ -106,8 +107,10 @@ def _everything(text: str) -> sa.Select[Any]:
     return sa.select(*place(), found.label("found")).select_from(sa.func.pg_control_system())
 
 
-def _changed(text: str, since: int) -> sa.Select[Any]:
-    rows = sa.select(_t.id, containing(text).label("has")).where(_t.changed_in > since).subquery("rows")
+@lru_cache(maxsize=KEPT)  # to build it takes as long as to run it
+def _changed(text: str) -> sa.Select[Any]:
+    later = _t.changed_in > sa.bindparam("since", type_=sa.BigInteger)
+    rows = sa.select(_t.id, containing(text).label("has")).where(later).subquery("rows")
     both = sa.select(
         _packed(rows.c.id).label("changed"), _packed(rows.c.id).filter(rows.c.has).label("found")
     ).subquery("both")

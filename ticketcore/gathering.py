@@ -66,22 +66,38 @@ class Gathered:
         """A figure of the period, counted as soon as its readings are there, while others are read and counted."""
         return self._pool.submit(figure, self, period)
 
-    @property
+    @functools.cached_property
     def created(self) -> list[Cell]:
-        """Those created since, and in the margin before. Common: category, priority, suggestion_source,
-        suggested_category, priority_kept. Moments: created_at, first_response_at, resolved_at."""
-        return self._created.result()
+        """Those created since, and in the margin before. Common: category, priority. Moments: created_at,
+        first_response_at, resolved_at."""
+        return masks.merged(self._created.result(), ("category", "priority"))
 
-    @property
+    @functools.cached_property
+    def suggested(self) -> list[Cell]:
+        """The same. Common: suggestion_source, suggested_category, category, priority_kept."""
+        return masks.merged(
+            self._created.result(), ("suggestion_source", "suggested_category", "category", "priority_kept")
+        )
+
+    @functools.cached_property
     def resolved(self) -> list[Cell]:
-        """Those that last became settled since. Common: category, priority, assignee. Moments: created_at,
-        resolved_at."""
-        return self._resolved.result()
+        """Those that last became settled since. Common: category, priority. Moments: created_at, resolved_at."""
+        return masks.merged(self._resolved.result(), ("category", "priority"))
 
-    @property
+    @functools.cached_property
+    def done(self) -> list[Cell]:
+        """The same. Common: assignee."""
+        return masks.merged(self._resolved.result(), ("assignee",))
+
+    @functools.cached_property
     def unsettled(self) -> list[Cell]:
-        """Those that are unsettled. Common: priority, assignee. Moments: created_at."""
-        return self._unsettled.result()
+        """Those that are unsettled. Common: priority. Moments: created_at."""
+        return masks.merged(self._unsettled.result(), ("priority",))
+
+    @functools.cached_property
+    def held(self) -> list[Cell]:
+        """The same. Common: assignee."""
+        return masks.merged(self._unsettled.result(), ("assignee",))
 
     @property
     def reopened(self) -> Cell:

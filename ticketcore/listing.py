@@ -94,18 +94,20 @@ def newest(db: Database, matching: TicketFilter, *, limit: int, after: int | Non
 
 
 def summaries(
-    db: Database, matching: TicketFilter, *, sort: Sort = Sort.NEWEST, limit: int, offset: int = 0
-) -> list[Summary]:
-    """One page of the list: at most `limit` tickets after the first `offset`."""
-    rows = _found(db, matching, sort, limit, offset) if matching.search else None
+    db: Database, matching: TicketFilter, *, sort: Sort = Sort.NEWEST, limit: int, offset: int = 0,
+    selected: masks.Selection | None = None,
+) -> list[Summary]:  # fmt: skip
+    """One page of the list: at most `limit` tickets after the first `offset`; `selected` as in `count`."""
+    rows = _found(db, selected or masks.selection(db, matching), sort, limit, offset) if matching.search else None
     if rows is None:
         rows = page(db, _brief, matching, sort, limit=limit, offset=offset)
     return [Summary(**{name: getattr(row, name) for name in Summary.__dataclass_fields__}) for row in rows]
 
 
-def _found(db: Database, matching: TicketFilter, sort: Sort, limit: int, offset: int) -> Sequence[sa.Row[Any]] | None:
+def _found(
+    db: Database, selected: masks.Selection | None, sort: Sort, limit: int, offset: int
+) -> Sequence[sa.Row[Any]] | None:
     """A page of what a text was found in, by the order that is in memory; None if that is not there."""
-    selected = masks.selection(db, matching)
     if selected is None:
         return None
     ids = masks.page(selected, sort, limit=limit, offset=offset)
@@ -132,9 +134,12 @@ def assignees(db: Database, *, limit: int = 200) -> list[str]:
         return sorted(found, key=str.casefold)
 
 
-def count(db: Database, matching: TicketFilter) -> Count:
-    """How many tickets match: exact, but under a search at most 10,000, and then marked as capped."""
-    if selected := masks.selection(db, matching):
+def count(db: Database, matching: TicketFilter, selected: masks.Selection | None = None) -> Count:
+    """How many tickets match: exact, but under a search at most 10,000, and then marked as capped.
+
+    Of those that were `selected`, or else as of now.
+    """
+    if selected := selected or masks.selection(db, matching):
         number = masks.count(selected)
         is_capped = bool(matching.search) and number > COUNT_CAP
         return Count(COUNT_CAP if is_capped else number, is_capped)

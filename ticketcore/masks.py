@@ -1,5 +1,6 @@
 """A `TicketFilter` as a choice among the rows of a mirror: the same tickets as its SQL condition names."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass, replace
 from datetime import datetime, timedelta
@@ -191,6 +192,18 @@ def cells(
             {name: array[begin:end] for name, array in sorted_moments.items()},
         )
         for begin, end in zip(begins, ends, strict=True)
+    ]
+
+
+def merged(cells: Sequence[Cell], common: Sequence[str]) -> list[Cell]:
+    """The same tickets by less that they have in common."""
+    together = defaultdict[tuple[Any, ...], list[Cell]](list)
+    for cell in cells:
+        together[tuple(getattr(cell.common, name) for name in common)].append(cell)
+    made = _common(tuple(common))
+    return [
+        Cell(made(*values), {name: np.concatenate([one[name] for one in some]) for name in some[0].moments})
+        for values, some in together.items()
     ]
 
 

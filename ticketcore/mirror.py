@@ -59,6 +59,14 @@ def as_time(moment: int) -> datetime:
     return _BEGINNING + timedelta(microseconds=moment)
 
 
+def among(ascending: Moments, ids: Moments) -> npt.NDArray[np.bool_]:
+    """For each of these ids whether it is among the ascending ones."""
+    if not len(ascending):
+        return np.zeros(len(ids), dtype=np.bool_)
+    found = np.minimum(np.searchsorted(ascending, ids), len(ascending) - 1)
+    return np.asarray(ascending[found] == ids)
+
+
 class Codes:
     """Numbers for the values of a column, in the order in which they turned up; 0 is for null."""
 
@@ -105,10 +113,7 @@ class Rows:
 
     def has(self, ids: Moments) -> npt.NDArray[np.bool_]:
         """For each of these ids whether such a ticket is here."""
-        if not len(self):
-            return np.zeros(len(ids), dtype=np.bool_)
-        found = np.minimum(np.searchsorted(self["id"], ids), len(self) - 1)
-        return np.asarray(self["id"][found] == ids)
+        return among(self["id"], ids)
 
 
 @dataclass(frozen=True)

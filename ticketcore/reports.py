@@ -212,10 +212,10 @@ def arrivals(gathered: Gathered, period: Period) -> list[list[int]]:
 def work(gathered: Gathered, period: Period, *, limit: int | None = 50) -> list[Work]:
     """What each assignee has and got done, the busiest first, at most `limit` of them; None for all."""
     has = Counter[str]()
-    for cell in gathered.unsettled:
+    for cell in gathered.held:
         has[cell.common.assignee] += len(cell["created_at"])
     took = defaultdict[str, list[npt.NDArray[np.float64]]](list)
-    for cell in gathered.resolved:
+    for cell in gathered.done:
         if len(some := _took(cell, "resolved_at", _within(cell["resolved_at"], period))):
             took[cell.common.assignee].append(some)
     spreads = {assignee: _spread(took[assignee]) for assignee in took}
@@ -234,7 +234,7 @@ def suggestions(gathered: Gathered, period: Period, bounds: Sequence[datetime] =
     `bounds` are where the buckets begin; without any the place of all is 0.
     """
     found = Counter[Suggested]()
-    for cell in gathered.created:
+    for cell in gathered.suggested:
         common, created = cell.common, cell["created_at"]
         if common.suggestion_source is None:
             continue

@@ -111,6 +111,7 @@ def busy(sql: sa.Connection) -> int:
 def test_a_client_that_hangs_up_ends_the_export(
     address: str, desk: Desk, sql: sa.Connection, many: None, kind: str
 ) -> None:
+    desk.itself.db.snapshot()  # which starts the watchdog of the connections
     threads = threading.active_count()
     with httpx.stream("GET", address, params={"format": kind, "progress": "mine"}) as answer:
         next(answer.iter_raw())

@@ -117,7 +117,7 @@ class Agent(Person):
         title, description = self.story()
         facets = {key: self.rng.choice(FACETS[key]).lower() for key in ("category", "priority")}
         body = {"title": title, "description": description, **facets}
-        key = {"Idempotency-Key": str(uuid.UUID(int=self.rng.getrandbits(128)))}
+        key = {"Idempotency-Key": str(uuid.uuid4())}
         self.ledger.open_titles.add(title)
         answers = [await self.call("file", "POST", "/tickets/", json=body, headers=key)]
         if self.rng.random() < 0.2:  # the answer was lost on the way, for all it knows
@@ -152,4 +152,4 @@ class Agent(Person):
     def story(self) -> tuple[str, str]:
         """A title that nobody else has, and a description."""
         title, description = self.rng.choice(stories())
-        return f"{title} ({self.number}-{self.rng.getrandbits(32):08x})", description
+        return f"{title} ({self.number}-{uuid.uuid4().hex[:8]})", description

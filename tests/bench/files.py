@@ -13,7 +13,8 @@ import psutil
 
 from ticketcore.columns import chosen
 from ticketcore.database import Database
-from ticketcore.export import Exports, Format
+from ticketcore.export import Format
+from ticketcore.exports import Exports
 from ticketcore.filters import TicketFilter
 
 BY_HAND = """

@@ -33,7 +33,7 @@ Deed = Callable[[], Coroutine[Any, Any, None]]
 class Person:
     """Somebody who works until the ledger closes; an error is noted, and they begin again with a new window."""
 
-    pause: ClassVar = (1.0, 3.0)
+    pause: ClassVar = (2.0, 8.0)
 
     def __init__(self, url: str, ledger: Ledger, number: int) -> None:
         self.url, self.ledger, self.number = url, ledger, number

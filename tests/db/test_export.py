@@ -21,11 +21,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import put
-from ticketcore import copying, export, spreadsheet
+from ticketcore import copying, spreadsheet
+from ticketcore import exports as process
 from ticketcore.columns import COLUMNS, chosen
 from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable, InvalidInput
-from ticketcore.export import Exports, Format
+from ticketcore.export import Format
+from ticketcore.exports import Exports
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.validation import parse
 
@@ -349,8 +351,9 @@ def many(sql: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @every_format
 def test_a_download_that_is_broken_off_leaves_nothing_behind(
-    exports: Exports, sql: sa.Connection, many: None, format: str
+    exports: Exports, db: Database, sql: sa.Connection, many: None, format: str
 ) -> None:
+    db.snapshot()  # which starts the watchdog of the connections
     threads = set(threading.enumerate())
     begun = exports.begin(TicketFilter(), chosen([]), Format(format), zone=ZONE, now=NOW)
     pieces = begun.chunks()
@@ -410,7 +413,7 @@ def test_a_count_that_fails_leaves_nothing_behind(
         hasty.begin(TicketFilter(), chosen([]), Format.CSV, zone=ZONE, now=NOW)
     locker.close()
     assert settles(lambda: copies(sql) == 0)
-    begun = [hasty.begin(TicketFilter(), chosen([]), Format.CSV, zone=ZONE, now=NOW) for _ in range(export.AT_ONCE)]
+    begun = [hasty.begin(TicketFilter(), chosen([]), Format.CSV, zone=ZONE, now=NOW) for _ in range(process.AT_ONCE)]
     for one in begun:
         one.close()
 
@@ -418,7 +421,7 @@ def test_a_count_that_fails_leaves_nothing_behind(
 def test_only_so_many_exports_run_at_once_and_the_next_waits_its_turn(
     exports: Exports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "AT_ONCE", 2)
+    monkeypatch.setattr(process, "AT_ONCE", 2)
     first, second = (exports.begin(TicketFilter(), chosen([]), Format.CSV, zone=ZONE, now=NOW) for _ in range(2))
     with pytest.raises(DatabaseUnavailable, match="Many exports"):
         exports.begin(TicketFilter(), chosen([]), Format.CSV, zone=ZONE, now=NOW)

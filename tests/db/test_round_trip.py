@@ -12,7 +12,8 @@ from tests.oracle import put
 from ticketcore import importer
 from ticketcore.columns import chosen
 from ticketcore.database import Database
-from ticketcore.export import Exports, Format
+from ticketcore.export import Format
+from ticketcore.exports import Exports
 from ticketcore.filters import Sort, TicketFilter
 
 FACTS = """

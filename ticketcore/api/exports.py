@@ -13,6 +13,7 @@ from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
 from ticketcore.api.callers import HereOrBySeal
+from ticketcore.clerk import Apart
 from ticketcore.columns import COLUMNS, chosen
 from ticketcore.export import MEDIA_TYPES, Export, Format
 from ticketcore.filters import Sort, TicketFilter
@@ -55,7 +56,7 @@ class ExportQuery(TicketFilter):
 class Download(StreamingResponse):
     """A file that is made while it is sent; whatever ends the sending ends the making."""
 
-    def __init__(self, export: Export) -> None:
+    def __init__(self, export: Export | Apart) -> None:
         self._export = export
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(export.name)}"}
         super().__init__(_pieces(export), media_type=export.media_type, headers=headers)
@@ -68,7 +69,7 @@ class Download(StreamingResponse):
                 await to_thread.run_sync(self._export.close)
 
 
-async def _pieces(export: Export) -> AsyncIterator[bytes]:
+async def _pieces(export: Export | Apart) -> AsyncIterator[bytes]:
     pieces = export.chunks()
     while (piece := await to_thread.run_sync(next, pieces, None, abandon_on_cancel=True)) is not None:
         if piece:

@@ -75,11 +75,15 @@ def _store(ticket: Ticket, part: str, key: str, where: str) -> None:
         message = (True, f"{label(part)} is now {_word(part, wanted)}.")
     except Conflict as error:
         now = getattr(error.current, part)
-        message = (
-            False,
-            f"Someone else changed this ticket in the meantime, so your choice was not stored. {label(part)} is "
-            f"{_word(part, now)} now; you chose {_word(part, wanted)}. Choose again if it should still change.",
-        )
+        if now == getattr(changes, part):
+            # A browser sends a choice once more where the page was drawn anew meanwhile; it is stored already.
+            message = (True, f"{label(part)} is now {_word(part, wanted)}.")
+        else:
+            message = (
+                False,
+                f"Someone else changed this ticket in the meantime, so your choice was not stored. {label(part)} is "
+                f"{_word(part, now)} now; you chose {_word(part, wanted)}. Choose again if it should still change.",
+            )
     except TicketDeskError as error:
         st.session_state[key] = getattr(ticket, part)
         message = (False, f"{error} {label(part)} was not changed.")

@@ -18,9 +18,7 @@ def params(matching: TicketFilter, zone: ZoneInfo) -> Params:
     days = {"created_from": "from", "created_to": "to"}
     behind = list(matching.behind_params())
     found = [
-        (name, label(value) if name in FACETS else value)
-        for name, value in matching.params()
-        if name not in days and (name, value) not in behind
+        (name, label(value) if name in FACETS else value) for name, value in matching.own_params() if name not in days
     ]
     for name, key in days.items():
         if moment := getattr(matching, name):

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ticketcore import listing, stats
+from ticketcore import listing, masks, stats
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count
 from ticketcore.lookalikes import Lookalike, find
@@ -105,14 +105,20 @@ def _today() -> date:
     return datetime.now(me.desk().settings.timezone).date()
 
 
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=FILTER_KEY)
+def _selected(matching: TicketFilter, at: str) -> masks.Selection | None:
+    return masks.selection(me.desk().db, matching)
+
+
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
 def _count(matching: TicketFilter, at: str) -> Count:
-    return listing.count(me.desk().db, matching)
+    return listing.count(me.desk().db, matching, _selected(matching, at))
 
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
 def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: str) -> pd.DataFrame:
-    rows = listing.summaries(me.desk().db, matching, sort=sort, limit=limit, offset=offset)
+    selected = _selected(matching, at) if matching.search else None
+    rows = listing.summaries(me.desk().db, matching, sort=sort, limit=limit, offset=offset, selected=selected)
     columns = ["id", "title", "excerpt", "category", "priority", "status", "created_at"]
     return pd.DataFrame([asdict(row) for row in rows], columns=columns)
 
