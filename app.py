@@ -36,10 +36,6 @@ logging.getLogger("uvicorn.error").addFilter(
 for talkative in ("alembic", "httpx", "httpx2", "openai"):
     logging.getLogger(talkative).setLevel(logging.WARNING)
 
-# Whoever waited for the database waits for the interpreter next, for as long as this for each thread that computes: at
-# the usual 5 ms a page took seconds while files were written.
-sys.setswitchinterval(0.0005)
-
 # Streamlit takes a lock for every look at its settings, a hundred times a page, and whoever loses the interpreter while
 # holding it lets all others wait. Once the process runs nobody changes them, and to look needs no lock.
 config._config_lock = nullcontext()  # type: ignore[assignment]

@@ -13,6 +13,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Generator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,10 @@ from ticketcore.export import Export, Format
 from ticketcore.filters import Sort, TicketFilter
 
 _FRAME = struct.Struct(">IQ")
+
+_TURNS = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
+"""Held while a piece is awaited: for each there are two that compute, a process here and one of the database, and half
+of the processors are for those who wait for a page."""
 
 PATIENCE = 3.0
 """Seconds in which a process ends by itself when it is told to."""
@@ -56,7 +61,8 @@ class Apart:
         try:
             told.write(json.dumps(job).encode())
             told.close()
-            begun = json.loads(self._pieces.readline() or '{"error": null}')
+            with _TURNS:
+                begun = json.loads(self._pieces.readline() or '{"error": null}')
         except OSError:
             begun = {"error": None}
         if "error" in begun:
@@ -74,12 +80,13 @@ class Apart:
         """
         try:
             while True:
-                size, rows = self._frame()
-                self.rows = rows
+                with _TURNS:
+                    size, self.rows = _FRAME.unpack(self._read(_FRAME.size))
+                    piece = self._read(size)
                 if not size:
                     self.state = "done"
                     return
-                yield self._read(size)
+                yield piece
         finally:
             self.close()
 
@@ -94,10 +101,6 @@ class Apart:
         self._pieces.close()  # whoever still reads comes to the end first
         if self.state != "done":
             self.state = "broken"
-
-    def _frame(self) -> tuple[int, int]:
-        size, rows = _FRAME.unpack(self._read(_FRAME.size))
-        return size, rows
 
     def _read(self, size: int) -> bytes:
         try:
@@ -135,7 +138,7 @@ def write(told: BinaryIO, out: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(5)  # whoever waits for a page comes first
+    os.nice(10)  # whoever waits for a page comes first
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         write(sys.stdin.buffer, sys.stdout.buffer)
