@@ -125,6 +125,12 @@ def write(told: BinaryIO, out: BinaryIO) -> None:
     except DatabaseUnavailable as error:
         out.write(json.dumps({"error": str(error)}).encode() + b"\n")
         return
+
+    def end(*_: object) -> None:
+        export.cancel()
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, end)
     begun = {"total": export.total, "name": export.name, "media_type": export.media_type}
     out.write(json.dumps(begun).encode() + b"\n")
     out.flush()
@@ -139,8 +145,7 @@ def write(told: BinaryIO, out: BinaryIO) -> None:
 
 if __name__ == "__main__":
     os.nice(10)  # whoever waits for a page comes first
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         write(sys.stdin.buffer, sys.stdout.buffer)
-    except (DatabaseUnavailable, BrokenPipeError, SystemExit):
+    except (DatabaseUnavailable, BrokenPipeError):
         os._exit(1)  # the file that is not whole says so; nobody may be there any more to be told

@@ -96,6 +96,11 @@ class CopyOut:
         with contextlib.suppress(queue.Full):
             self._batches.put_nowait(None)  # whoever still waits for a batch waits in vain
 
+    def cancel(self) -> None:
+        """Ends the query alone, from wherever this is called: for a process that is about to end."""
+        with contextlib.suppress(psycopg2.Error):
+            self._connection.cancel()
+
     def write(self, row: bytes) -> None:
         """Takes the next row from the driver."""
         self._rows.append(row)

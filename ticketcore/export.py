@@ -90,6 +90,10 @@ class Export:
         if self.state != "done":
             self.state = "broken"
 
+    def cancel(self) -> None:
+        """Ends the query alone: for a process that is about to end."""
+        self._copy.cancel()
+
     def _counted(self, batches: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
         for batch in batches:
             self.rows += len(batch)
