@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -32,8 +32,21 @@ _TURNS = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
 """Held while a piece is awaited: for each there are two that compute, a process here and one of the database, and half
 of the processors are for those who wait for a page."""
 
+COURTESY = 2.0
+"""Seconds for which one that waits lets another go first: that may be one whose query sends nothing for long."""
+
 PATIENCE = 3.0
 """Seconds in which a process ends by itself when it is told to."""
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    has_it = _TURNS.acquire(timeout=COURTESY)
+    try:
+        yield
+    finally:
+        if has_it:
+            _TURNS.release()
 
 
 class Apart:
@@ -61,9 +74,9 @@ class Apart:
         try:
             told.write(json.dumps(job).encode())
             told.close()
-            with _TURNS:
+            with _turn():
                 begun = json.loads(self._pieces.readline() or '{"error": null}')
-        except OSError:
+        except (OSError, ValueError):
             begun = {"error": None}
         if "error" in begun:
             self.close()
@@ -80,7 +93,7 @@ class Apart:
         """
         try:
             while True:
-                with _TURNS:
+                with _turn():
                     size, self.rows = _FRAME.unpack(self._read(_FRAME.size))
                     piece = self._read(size)
                 if not size:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import sqlalchemy as sa
 
+from ticketcore.access import Role
 from ticketcore.database import Database
 from ticketcore.filters import containing
 from ticketcore.latest import Latest
@@ -68,6 +69,7 @@ def ids(db: Database, text: str) -> Moments | None:
     Raises:
         DatabaseUnavailable: the database is away, or took too long.
     """
+    db.demand(Role.VIEWER)
     with _making:
         texts = _texts.setdefault(db.pool, _Texts())
     finds = texts.of(text).get(lambda before: _read(db, text, before))

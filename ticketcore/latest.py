@@ -5,7 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from ticketcore.errors import DatabaseUnavailable, Overloaded
+
 T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds after which one that waits for others gives up."""
 
 
 class Latest(Generic[T]):
@@ -14,14 +19,29 @@ class Latest(Generic[T]):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._value: T | None = None
-        self._begun = float("-inf")
+        self._begun = self._failed_at = float("-inf")
+        self._failure: DatabaseUnavailable | None = None
 
     def get(self, read: Callable[[T | None], T]) -> T:
-        """What `read` makes of the earlier value now, or made of it for somebody else since the call began."""
+        """What `read` makes of the earlier value now, or made of it for somebody else since the call began.
+
+        Raises:
+            DatabaseUnavailable: by `read`, now or for somebody else; Overloaded after `PATIENCE`.
+        """
         asked = time.monotonic()
-        with self._lock:
+        if not self._lock.acquire(timeout=PATIENCE):
+            raise Overloaded
+        try:
             if self._value is None or self._begun < asked:
+                if self._failed_at >= asked and self._failure:  # while this one waited: to try again would take as long
+                    raise self._failure
                 begun = time.monotonic()
-                self._value = read(self._value)
-                self._begun = begun
+                try:
+                    self._value = read(self._value)
+                except DatabaseUnavailable as error:
+                    self._failed_at, self._failure = time.monotonic(), error
+                    raise
+                self._begun, self._failure = begun, None
             return self._value
+        finally:
+            self._lock.release()

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from ticketcore.access import Role
 from ticketcore.database import Database
 from ticketcore.latest import Latest
 from ticketcore.models import Category, Priority, Status
@@ -77,14 +78,15 @@ class Codes:
     def code(self, value: str | None) -> int:
         """That of a value, a new one if need be."""
         if value not in self._codes:
-            self._codes[value] = len(self.values)
-            self.values.append(value)
+            self.values.append(value)  # before its code is known: others look meanwhile
+            self._codes[value] = len(self.values) - 1
         return self._codes[value]
 
     def known(self, values: tuple[str, ...]) -> npt.NDArray[np.bool_]:
         """For each code whether it is that of one of these values."""
+        codes = [self._codes[value] for value in values if value in self._codes]
         found = np.zeros(len(self.values), dtype=np.bool_)
-        found[[self._codes[value] for value in values if value in self._codes]] = True
+        found[codes] = True
         return found
 
 
@@ -196,6 +198,7 @@ def view(db: Database) -> View:
         Forbidden: there is no role.
         DatabaseUnavailable: the database is away.
     """
+    db.demand(Role.VIEWER)
     with _making:
         mirror = _mirrors.setdefault(db.pool, _Mirror())
     return mirror.state.get(lambda before: mirror.read(db, before)).view
@@ -264,7 +267,7 @@ def place() -> list[sa.ColumnElement[Any]]:
     return [
         sa.column("system_identifier", sa.BigInteger).label("cluster"),
         sa.cast(file, sa.BigInteger).label("file"),
-        sa.func.coalesce(seen, 0).label("seen"),
+        sa.func.coalesce(seen, -1).label("seen"),
     ]
 
 

@@ -97,7 +97,8 @@ class Books:
         if created != len(ledger.filed) + self._unanswered(ledger):
             found.append(f"the history tells of {created:,} new tickets")
         for words, odd in (
-            ("was told to be stored and is not in the history", ledger.changed - changed),
+            # Where two chose the same at once, both are told that it is so, and it happened once.
+            ("was told to be stored and is not in the history", Counter(ledger.changed.keys() - changed.keys())),
             ("is in the history and was not told to be stored", changed - ledger.changed - ledger.open_changes),
         ):
             found += [f"that ticket {ticket} is {value} {words}" for ticket, value in odd.elements()]

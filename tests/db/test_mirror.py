@@ -15,7 +15,7 @@ from ticketcore import driver, masks, mirror, tickets
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.mirror import as_time
-from ticketcore.models import Category, NewTicket, Priority, Source, Status
+from ticketcore.models import Category, NewNote, NewTicket, Priority, Source, Status
 from ticketcore.schema import tickets as table
 from ticketcore.validation import parse
 
@@ -165,6 +165,15 @@ def test_what_is_committed_later_than_others_that_began_later_is_not_missed(
     other.exec_driver_sql("update tickets set status = 'resolved' where id = 1")
     other.rollback()
     agree(db, sql)
+
+
+def test_a_first_response_by_a_note_is_in_it(db: Database, sql: sa.Connection) -> None:
+    put(sql, [{}, {}])
+    agree(db, sql, responded=True)
+    tickets.note(db, 1, NewNote(text="Have you tried again?"), source=Source.DASHBOARD, actor="Ann")
+    assert sql.scalar(sa.text("select count(first_response_at) from tickets")) == 1
+    for responded in (True, False):
+        agree(db, sql, responded=responded)
 
 
 def test_it_is_read_anew_when_the_desk_was_emptied(db: Database, sql: sa.Connection) -> None:

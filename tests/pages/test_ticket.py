@@ -93,6 +93,16 @@ def test_what_somebody_else_changed_meanwhile_is_not_overwritten_and_the_message
     assert field(at, "Status").value == "in_progress"
 
 
+def test_a_choice_that_is_stored_already_is_no_conflict(ticket: str, sql: Sql) -> None:
+    """As when a browser sends it once more, because the page was drawn anew in the meantime."""
+    at = visit("ticket.py", id=ticket)
+    sql("update tickets set status = 'closed'")
+    change(at, "Status", "closed")
+    assert sql("select status, version from tickets") == [("closed", 2)]
+    assert not at.warning
+    assert "Status is now closed." in [unescaped(toast.value) for toast in at.toast]
+
+
 def test_the_agent_can_choose_again_after_a_conflict_and_the_message_goes(ticket: str, sql: Sql) -> None:
     at = visit("ticket.py", id=ticket)
     sql("update tickets set priority = 'low'")

@@ -105,7 +105,7 @@ def _today() -> date:
     return datetime.now(me.desk().settings.timezone).date()
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=FILTER_KEY)
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=FILTER_KEY)
 def _selected(matching: TicketFilter, at: str) -> masks.Selection | None:
     return masks.selection(me.desk().db, matching)
 

@@ -58,7 +58,7 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
     hundredth of the time, and at once when somebody does something.
     """
     drawn = time.monotonic()
-    again = drawn + 100 * (drawn - began) if began else drawn
+    again = drawn + min(100 * (drawn - began), 60) if began else drawn
 
     @st.fragment(run_every="3s")
     def watch() -> None:
@@ -85,7 +85,7 @@ def rerun_together(seen: str, key: str, began: float) -> None:
     Less often, if to draw them takes more than a thirtieth of the time; and not all in the same moment.
     """
     drawn = time.monotonic()
-    again = drawn + 30 * (drawn - began) - 10
+    again = drawn + min(30 * (drawn - began), 120) - 10
     turn = random.randrange(3)  # noqa: S311 - whose turn it is first is no secret
 
     @st.fragment(run_every="3s")
