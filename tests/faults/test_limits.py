@@ -1,7 +1,6 @@
 """The desk at the edges of what it promises: nothing is lost and nothing is refused that fits."""
 
 import tempfile
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,19 +27,15 @@ def desk() -> Iterator[Desk]:
 
 
 def test_ten_thousand_tickets_that_are_filed_one_after_the_other_are_all_there_once(desk: Desk) -> None:
-    own = threading.local()
+    with httpx.Client(base_url=f"{desk.url}/api", timeout=60) as client, ThreadPoolExecutor(16) as clients:
 
-    def file(number: int) -> int:
-        if not hasattr(own, "client"):
-            own.client = httpx.Client(base_url=f"{desk.url}/api", timeout=60)
-        answer = own.client.post("/tickets/", json={"title": f"Ticket {number}", "description": "A"})
-        assert answer.status_code == 201, answer.text
-        return int(answer.json()["id"])
+        def file(number: int) -> int:
+            answer = client.post("/tickets/", json={"title": f"Ticket {number}", "description": "A"})
+            assert answer.status_code == 201, answer.text
+            return int(answer.json()["id"])
 
-    with ThreadPoolExecutor(16) as clients:
-        answered = dict(
-            zip((f"Ticket {number}" for number in range(TICKETS)), clients.map(file, range(TICKETS)), strict=True)
-        )
+        numbers = clients.map(file, range(TICKETS))
+        answered = {f"Ticket {number}": found for number, found in enumerate(numbers)}
     assert dict(desk.sql("select title, id from tickets")) == answered
     assert desk.sql("select count(*), count(distinct ticket_id) from ticket_events") == [(TICKETS, TICKETS)]
     assert desk.api.get("/tickets/stats/").json()["total_tickets"] == TICKETS
