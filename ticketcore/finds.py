@@ -19,8 +19,9 @@ from ticketcore.access import Role
 from ticketcore.database import Database
 from ticketcore.filters import containing
 from ticketcore.latest import Latest
-from ticketcore.mirror import Moments, among, place, unpacked
+from ticketcore.mirror import place
 from ticketcore.pool import Pool
+from ticketcore.rows import Moments, among, unpacked
 from ticketcore.schema import tickets
 
 MOST = 200_000

@@ -24,9 +24,9 @@ from ticketcore.database import Database, Readable
 from ticketcore.errors import Overloaded
 from ticketcore.filters import TicketFilter
 from ticketcore.masks import Cell, Selection
-from ticketcore.mirror import NEVER, Moments, moment
 from ticketcore.models import UNSETTLED
 from ticketcore.period import Period
+from ticketcore.rows import NEVER, Moments, moment, unpacked
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
 T = TypeVar("T")
@@ -202,8 +202,8 @@ def _packed(moments: Sequence[sa.Column[datetime]]) -> sa.ColumnElement[bytes]:
 
 
 def _unpacked(value: bytes | None, width: int) -> Moments:
-    """What PostgreSQL packed, which is in network order; an array for each of `width` columns."""
-    return np.ascontiguousarray(np.frombuffer(value or b"", dtype=">i8").reshape(-1, width).T, dtype=np.int64)
+    """What PostgreSQL packed; an array for each of `width` columns."""
+    return np.ascontiguousarray(unpacked(value).reshape(-1, width).T)
 
 
 def counted(moments: Iterable[Moments], bounds: Sequence[datetime]) -> npt.NDArray[np.int64]:

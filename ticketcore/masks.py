@@ -13,8 +13,9 @@ import numpy.typing as npt
 from ticketcore import finds
 from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.mirror import NEVER, NOBODY, Moments, Rows, View, moment, view
+from ticketcore.mirror import view
 from ticketcore.models import Category, Priority, Status
+from ticketcore.rows import NEVER, NOBODY, Moments, Rows, View, moment
 
 Mask = npt.NDArray[np.bool_]
 

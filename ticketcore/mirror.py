@@ -9,20 +9,16 @@ not see has a number at or above its `xmin`. As in `feed`, the last number below
 `xmin` itself, which might run ahead of a crash of the server. Tickets beyond it are read again and stand in for those
 in the base; they lie beside it until there are many. A base is read anew when the table is another than before:
 after a restored backup, or when it was emptied.
-
-A moment is a number of microseconds, as PostgreSQL keeps and sends it; `NEVER` comes after all that happen.
 """
 
 import functools
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 
 from ticketcore.access import Role
@@ -30,19 +26,11 @@ from ticketcore.database import Database
 from ticketcore.latest import Latest
 from ticketcore.models import Category, Priority, Status
 from ticketcore.pool import Pool
+from ticketcore.rows import Array, Codes, Reopened, Rows, View, unpacked
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
-
-Moments = npt.NDArray[np.int64]
-Array = npt.NDArray[Any]
-
-_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-NEVER = np.iinfo(np.int64).max
 
 BESIDE = 5_000
 """Changed tickets that may lie beside the base before they are merged into it, which takes 50 ms for a million."""
-
-NOBODY = 0
-"""The code of what is not there, such as an assignee."""
 
 _CODED = ("category", "priority", "status", "suggested_category", "suggested_priority", "assignee", "suggestion_source")
 _MOMENTS = ("id", "created_at", "first_response_at", "resolved_at")
@@ -50,84 +38,9 @@ _WORDS = {"category": Category, "priority": Priority, "status": Status}
 _t, _e = tickets.c, ticket_events.c
 
 
-def moment(time: datetime) -> int:
-    """A time as a moment."""
-    return (time - _BEGINNING) // timedelta(microseconds=1)
-
-
-def as_time(moment: int) -> datetime:
-    """A moment as a time, UTC."""
-    return _BEGINNING + timedelta(microseconds=moment)
-
-
-def among(ascending: Moments, ids: Moments) -> npt.NDArray[np.bool_]:
-    """For each of these ids whether it is among the ascending ones."""
-    if not len(ascending):
-        return np.zeros(len(ids), dtype=np.bool_)
-    found = np.minimum(np.searchsorted(ascending, ids), len(ascending) - 1)
-    return np.asarray(ascending[found] == ids)
-
-
-class Codes:
-    """Numbers for the values of a column, in the order in which they turned up; 0 is for null."""
-
-    def __init__(self, *values: str) -> None:
-        self.values: list[str | None] = [None, *values]
-        self._codes = {value: code for code, value in enumerate(self.values)}
-
-    def code(self, value: str | None) -> int:
-        """That of a value, a new one if need be."""
-        if value not in self._codes:
-            self.values.append(value)  # before its code is known: others look meanwhile
-            self._codes[value] = len(self.values) - 1
-        return self._codes[value]
-
-    def known(self, values: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-        """For each code whether it is that of one of these values."""
-        codes = [self._codes[value] for value in values if value in self._codes]
-        found = np.zeros(len(self.values), dtype=np.bool_)
-        found[codes] = True
-        return found
-
-
 def _codes() -> dict[str, Codes]:
     kinds = {"suggested_category": Category, "suggested_priority": Priority, **_WORDS}
     return {name: Codes(*(member.value for member in kinds.get(name, ()))) for name in _CODED}
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Tickets as arrays of the same length, ordered by id: the codes of words, and moments."""
-
-    columns: Mapping[str, Array]
-
-    def __getitem__(self, name: str) -> Array:
-        return self.columns[name]
-
-    def __len__(self) -> int:
-        return len(self.columns["id"])
-
-    def places(self, ids: Moments) -> npt.NDArray[np.intp]:
-        """Where these tickets are, of those that are here."""
-        found = np.searchsorted(self["id"], ids)
-        found[found == len(self)] = 0
-        return found[self["id"][found] == ids] if len(self) else found[:0]
-
-    def has(self, ids: Moments) -> npt.NDArray[np.bool_]:
-        """For each of these ids whether such a ticket is here."""
-        return among(self["id"], ids)
-
-
-@dataclass(frozen=True)
-class Reopened:
-    """Reopenings: of which ticket, when, and when it had become settled that time."""
-
-    ticket: Moments
-    at: Moments
-    settled_at: Moments
-
-    def where(self, chosen: npt.NDArray[np.bool_]) -> "Reopened":
-        return Reopened(self.ticket[chosen], self.at[chosen], self.settled_at[chosen])
 
 
 @dataclass(frozen=True)
@@ -140,22 +53,6 @@ class Part:
     """The last transaction that changed a ticket of those of which all that came before had ended as well."""
     table: tuple[int, int]
     """The cluster and the file of the table: another file, and it was emptied or restored."""
-
-
-@dataclass(frozen=True)
-class View:
-    """Every ticket of the desk at one moment: those of the base that are not stood in for, and those beside it."""
-
-    base: Rows
-    is_current: npt.NDArray[np.bool_]
-    """For each ticket of the base whether nothing beside it stands in for it."""
-    beside: Rows
-    reopened: Reopened
-    codes: Mapping[str, Codes]
-
-    def parts(self) -> list[tuple[Rows, npt.NDArray[np.bool_] | None]]:
-        """The rows, and which of them count; all of them where that is None."""
-        return [(self.base, self.is_current), (self.beside, None)]
 
 
 @dataclass(frozen=True)
@@ -248,11 +145,6 @@ def _part(db: Database, codes: Mapping[str, Codes], since: int | None) -> Part:
 
 
 _SMALL = frozenset(_CODED) - {"assignee", "suggestion_source"}
-
-
-def unpacked(value: bytes | None) -> Moments:
-    """The numbers that PostgreSQL packed, which are in network order."""
-    return np.frombuffer(value or b"", dtype=">i8").astype(np.int64)
 
 
 def place() -> list[sa.ColumnElement[Any]]:

@@ -21,9 +21,9 @@ from ticketcore.database import Readable
 from ticketcore.filters import TicketFilter
 from ticketcore.gathering import Gathered, counted
 from ticketcore.masks import Cell
-from ticketcore.mirror import NEVER, Moments, moment
 from ticketcore.models import UNSETTLED, Category, Priority
 from ticketcore.period import Period, midnight
+from ticketcore.rows import NEVER, Moments, moment
 from ticketcore.schema import tickets
 
 AGES = (1, 3, 7, 30, 90)

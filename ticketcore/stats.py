@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ticketcore import masks
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
-from ticketcore.mirror import as_time
 from ticketcore.models import Category, Priority, Status
+from ticketcore.rows import as_time
 from ticketcore.schema import tickets
 
 

@@ -14,8 +14,8 @@ from tests.oracle import put
 from ticketcore import driver, masks, mirror, tickets
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
-from ticketcore.mirror import as_time
 from ticketcore.models import Category, NewNote, NewTicket, Priority, Source, Status
+from ticketcore.rows import as_time
 from ticketcore.schema import tickets as table
 from ticketcore.validation import parse
 
