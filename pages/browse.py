@@ -6,7 +6,8 @@ import streamlit as st
 
 from ticketcore.access import Role
 from ticketcore.ui import exporting, fields, loaders, me, saved, table, together
-from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, rerun_when_changed, sort_box
+from ticketcore.ui.following import rerun_when_changed
+from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, sort_box
 
 began = time.monotonic()
 matching = filter_bar(behind=True)

@@ -6,7 +6,8 @@ import streamlit as st
 
 from ticketcore.filters import TicketFilter
 from ticketcore.ui import exporting, figures, loaders, me, report, spans, workbook
-from ticketcore.ui.widgets import filter_bar, guard, nothing_yet, rerun_together, version_to_show
+from ticketcore.ui.following import rerun_together, version_to_show
+from ticketcore.ui.widgets import filter_bar, guard, nothing_yet
 from ticketcore.ui.words import plain
 
 began = time.monotonic()

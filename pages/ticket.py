@@ -5,7 +5,8 @@ import streamlit as st
 from ticketcore.access import Role
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.ui import duplicates, editing, fields, loaders, me, timeline
-from ticketcore.ui.widgets import guard, rerun_when_changed
+from ticketcore.ui.following import rerun_when_changed
+from ticketcore.ui.widgets import guard
 
 named = st.query_params.get("id", "")
 view = st.session_state.get("browse_view", {})

@@ -1,8 +1,6 @@
-"""Parts of the screen that several pages share: the filter bar, the guard, the watch, the ticket's fields."""
+"""Parts of the screen that several pages share: the filter bar, the guard, the ticket's fields."""
 
 import enum
-import random
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -49,62 +47,6 @@ def guard() -> Iterator[None]:
 def _come_back() -> None:
     if me.desk().db.is_ready():
         st.rerun()
-
-
-def rerun_when_changed(seen: str, began: float | None = None) -> None:
-    """Reruns the page soon after a ticket changed since version `seen`; draws nothing meanwhile.
-
-    `began` is when the run of the page began (`time.monotonic`): what takes long to draw is drawn seldom, for at most a
-    hundredth of the time, and at once when somebody does something.
-    """
-    drawn = time.monotonic()
-    again = drawn + min(100 * (drawn - began), 60) if began else drawn
-
-    @st.fragment(run_every="3s")
-    def watch() -> None:
-        if time.monotonic() < max(again, drawn + 1):  # as in the run that draws the page, which nothing is to break off
-            return
-        try:
-            changed = loaders.version() != seen
-        except (DatabaseUnavailable, Forbidden):
-            changed = True  # the page itself says so
-        if changed:
-            st.rerun()
-
-    watch()
-
-
-def version_to_show(key: str) -> str:
-    """The version to draw expensive figures for: the one that `rerun_together` has set, or else the present one."""
-    return st.session_state.pop(key, None) or loaders.version()
-
-
-def rerun_together(seen: str, key: str, began: float) -> None:
-    """As `rerun_when_changed`, for expensive figures: all who look at them see the same version, every ten seconds.
-
-    Less often, if to draw them takes more than a thirtieth of the time; and not all in the same moment.
-    """
-    drawn = time.monotonic()
-    again = drawn + min(30 * (drawn - began), 120) - 10
-    turn = random.randrange(3)  # noqa: S311 - whose turn it is first is no secret
-
-    @st.fragment(run_every="3s")
-    def watch() -> None:
-        nonlocal turn
-        if time.monotonic() < max(again, drawn + 1):
-            return
-        try:
-            taken, version = loaders.shared_version()
-        except (DatabaseUnavailable, Forbidden):
-            st.rerun()
-        if taken > drawn and version != seen:
-            if turn:
-                turn -= 1
-                return
-            st.session_state[key] = version
-            st.rerun()
-
-    watch()
 
 
 def filter_bar(*, behind: bool = False) -> TicketFilter | None:
