@@ -8,7 +8,7 @@ import os
 import resource
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import NoReturn
 
 import altair  # noqa: F401 - imported here once, or the first visitor waits 0.7 s for it
@@ -24,7 +24,7 @@ from ticketcore.api.middleware import BrokenOffError
 from ticketcore.doors import AsItIs, Gate, Inside, SameOrigin, Shield, WholeText
 from ticketcore.errors import StartUpError
 from ticketcore.settings import Settings
-from ticketcore.ui import me
+from ticketcore.ui import me, tuning
 
 handler = logging.StreamHandler()
 handler.setFormatter(journal.Logfmt())
@@ -35,10 +35,6 @@ logging.getLogger("uvicorn.error").addFilter(
 )
 for talkative in ("alembic", "httpx", "httpx2", "openai"):
     logging.getLogger(talkative).setLevel(logging.WARNING)
-
-# Streamlit takes a lock for every look at its settings, a hundred times a page, and whoever loses the interpreter while
-# holding it lets all others wait. Once the process runs nobody changes them, and to look needs no lock.
-config._config_lock = nullcontext()  # type: ignore[assignment]
 
 # A session takes four file descriptors: at the usual soft limit of 1,024 the 253rd visitor would be refused.
 FILES = 65_536
@@ -62,6 +58,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(desk.current)
     except StartUpError as error:
         fail(error)
+    tuning.settle()
     yield
     await anyio.to_thread.run_sync(desk.stop)
 
@@ -103,6 +100,7 @@ try:
 except StartUpError as error:
     fail(error)
 
+tuning.tune()
 app = st.App(
     "pages/main.py",
     lifespan=lifespan,

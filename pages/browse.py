@@ -5,17 +5,18 @@ import time
 import streamlit as st
 
 from ticketcore.access import Role
-from ticketcore.ui import exporting, fields, loaders, me, saved, table, together
+from ticketcore.ui import exporting, fields, loaders, me, pages, saved, table, together
 from ticketcore.ui.following import rerun_when_changed
 from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, sort_box
 
 began = time.monotonic()
-matching = filter_bar(behind=True)
+at = loaders.version_if_there()
+matching = filter_bar(at, behind=True)
 # For the way back from a ticket's own page: the browser's forgets the filter.
 st.session_state["browse_view"] = {key: st.query_params.get_all(key) for key in st.query_params}
 
 with guard():
-    at = loaders.version()
+    at = at or loaders.version()
     if matching is None:
         st.stop()
     number = loaders.count(matching, at)
@@ -41,8 +42,8 @@ with guard():
                 together.toggle()
         actions = st.container()
         rows = st.container()
-        pages = max(1, -(-number.number // loaders.PAGE_SIZE))
-        page = loaders.page(matching, sort, min(st.pagination(pages, key="page", bind="query-params"), pages), at)
+        last = max(1, -(-number.number // loaders.PAGE_SIZE))
+        page = loaders.page(matching, sort, min(st.pagination(last, key="page", bind="query-params"), last), at)
         with rows:
             if page.empty:
                 st.info("No ticket matches this filter.", icon=":material/filter_alt:")
@@ -58,7 +59,7 @@ with guard():
         if opened and (ticket := fields.load(opened)):
             fields.show(ticket, "browse")
             st.page_link(
-                "ticket.py", label=f"Open ticket #{ticket.id} on its own page", icon=":material/open_in_new:",
+                pages.page("ticket"), label=f"Open ticket #{ticket.id} on its own page", icon=":material/open_in_new:",
                 query_params={"id": str(ticket.id)},
             )  # fmt: skip
     rerun_when_changed(at, began)

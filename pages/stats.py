@@ -11,10 +11,11 @@ from ticketcore.ui.widgets import filter_bar, guard, nothing_yet
 from ticketcore.ui.words import plain
 
 began = time.monotonic()
-matching = filter_bar()
+at = version_to_show("stats_at")
+matching = filter_bar(at)
 
 with guard():
-    at = version_to_show("stats_at")
+    at = at or loaders.version()
     zone = me.desk().settings.timezone
     if matching is None:
         st.stop()
@@ -27,7 +28,7 @@ with guard():
         theme = st.context.theme.type or "light"
         figures.draw(matching, at, zone.key, theme)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            period = spans.box()
+            period = spans.box(at)
             workbook.button(matching, *period, at)
         report.draw(matching, *period, at, theme)
     rerun_together(at, "stats_at", began)

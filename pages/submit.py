@@ -5,7 +5,7 @@ import streamlit as st
 from ticketcore.access import Role
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.suggestion import DEFAULTS, DESK_MODEL, PARTS
-from ticketcore.ui import drafts, loaders, me
+from ticketcore.ui import drafts, loaders, me, pages
 from ticketcore.ui.widgets import guard
 from ticketcore.ui.words import complaint, label, moment, plain, sureness
 from ticketcore.validation import DESCRIPTION_LENGTH, TITLE_LENGTH
@@ -61,7 +61,7 @@ def why() -> None:
             st.caption("Similar tickets, and what they became")
             for ticket in suggestion.similar:
                 st.page_link(
-                    "ticket.py", query_params={"id": str(ticket.id)},
+                    pages.page("ticket"), query_params={"id": str(ticket.id)},
                     label=f"#{ticket.id} {plain(ticket.title)} · {label(ticket.category)}, {label(ticket.priority)}",
                 )  # fmt: skip
 
@@ -93,7 +93,7 @@ def lookalikes() -> None:
             st.markdown(":material/content_copy: **Has this been filed already?**")
             for ticket in found:
                 st.page_link(
-                    "ticket.py", label=f"#{ticket.id} {plain(ticket.title)} · {label(ticket.status)}",
+                    pages.page("ticket"), label=f"#{ticket.id} {plain(ticket.title)} · {label(ticket.status)}",
                     query_params={"id": str(ticket.id)},
                 )  # fmt: skip
 
@@ -104,7 +104,7 @@ with form:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.success(plain(draft.filed), icon=":material/check_circle:", width=320)
             st.page_link(
-                "ticket.py", label=f"Open ticket #{draft.filed_id}", query_params={"id": str(draft.filed_id)},
+                pages.page("ticket"), label=f"Open ticket #{draft.filed_id}", query_params={"id": str(draft.filed_id)},
                 icon=":material/open_in_new:",
             )  # fmt: skip
     # No max_chars: the browser would drop a longer text that is pasted, without a word.
@@ -139,7 +139,9 @@ def newest_tickets() -> None:
         for ticket in tickets.itertuples():
             with st.container(gap=None):
                 st.page_link(
-                    "ticket.py", label=f"#{ticket.id} {plain(ticket.title)}", query_params={"id": str(ticket.id)}
+                    pages.page("ticket"),
+                    label=f"#{ticket.id} {plain(ticket.title)}",
+                    query_params={"id": str(ticket.id)},
                 )
                 st.caption(f"{label(ticket.status)} · {label(ticket.priority)} · {moment(ticket.created_at)}")
 

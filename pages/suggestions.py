@@ -7,7 +7,7 @@ import streamlit as st
 from ticketcore import comparison
 from ticketcore.suggestion import PARTS
 from ticketcore.triage.knowledge import FIRST
-from ticketcore.ui import me, tables
+from ticketcore.ui import me, pages, tables
 from ticketcore.ui.words import label, plain
 
 LAST = timedelta(days=90)
@@ -74,7 +74,9 @@ if record:
             for source, parts in sorted(record.items())
         ],
     )  # fmt: skip
-st.page_link("stats.py", label="Kept and corrected over time, by source and category", icon=":material/bar_chart:")
+st.page_link(
+    pages.page("stats"), label="Kept and corrected over time, by source and category", icon=":material/bar_chart:"
+)
 
 st.subheader("A second opinion, silently")
 found = comparison.pairs(desk.db, datetime.now(UTC) - LAST)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from ticketcore.access import Role
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.ui import duplicates, editing, fields, loaders, me, timeline
+from ticketcore.ui import duplicates, editing, fields, loaders, me, pages, timeline
 from ticketcore.ui.following import rerun_when_changed
 from ticketcore.ui.widgets import guard
 
@@ -12,9 +12,9 @@ named = st.query_params.get("id", "")
 view = st.session_state.get("browse_view", {})
 listed = st.session_state.get("browse_listed", (TicketFilter(), Sort.NEWEST))
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.page_link("browse.py", label="Back to the list", icon=":material/arrow_back:", query_params=view)
+    st.page_link(pages.page("browse"), label="Back to the list", icon=":material/arrow_back:", query_params=view)
     if st.button("Close", icon=":material/close:", type="tertiary", shortcut="Esc", help="Back to the list"):
-        st.switch_page("browse.py", query_params=view)
+        st.switch_page(pages.page("browse"), query_params=view)
     ways = st.container(horizontal=True)
 
 

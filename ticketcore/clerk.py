@@ -16,10 +16,10 @@ import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO, cast
 from zoneinfo import ZoneInfo
 
+from ticketcore import processes
 from ticketcore.columns import Column, chosen
 from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable
@@ -65,11 +65,7 @@ class Apart:
             "columns": [column.name for column in columns], "sort": sort.value, "signature": signature,
             "zone": zone.key, "now": now.isoformat(),
         }  # fmt: skip
-        paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ticketcore.clerk"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        )  # fmt: skip
+        self._process = processes.start("ticketcore.clerk", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         told, self._pieces = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
         try:
             told.write(json.dumps(job).encode())

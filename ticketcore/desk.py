@@ -19,6 +19,7 @@ from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import DatabaseUnavailable, StartUpError
 from ticketcore.exports import Exports
 from ticketcore.filing import Filing
+from ticketcore.helper import Helper
 from ticketcore.identity import Claims, identified, session
 from ticketcore.learner import Learner
 from ticketcore.questions import Notebook, Question
@@ -73,6 +74,11 @@ class Desk:
         return Exports(self._db)
 
     @cached_property
+    def _helper(self) -> Helper:
+        """Who counts for this process."""
+        return Helper(self._db)
+
+    @cached_property
     def _filing(self) -> Filing:
         """The way in which this process files what comes over the API."""
         return Filing(self._db)
@@ -85,6 +91,7 @@ class Desk:
         if self._notebook:
             self._notebook.close()
         self._exports.close()
+        self._helper.close()
         self._filing.close()
         self._db.close()
         if self._server:
@@ -112,6 +119,12 @@ class Seat:
         """Those of the process."""
         self.db.demand(Role.VIEWER)
         return self._desk._exports
+
+    @property
+    def helper(self) -> Helper:
+        """That of the process."""
+        self.db.demand(Role.VIEWER)
+        return self._desk._helper
 
     @property
     def filing(self) -> Filing:

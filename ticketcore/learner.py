@@ -5,14 +5,11 @@ a page is to share.
 """
 
 import logging
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
-from ticketcore import lessons
+from ticketcore import lessons, processes
 from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.prompt import Example
@@ -31,10 +28,7 @@ Start = Callable[[], subprocess.Popen[bytes]]
 
 def start_learning() -> subprocess.Popen[bytes]:
     """A process that learns if it is still due, with the settings of this one."""
-    # Wherever the desk was started from; not by another folder, to which what settings name may be relative.
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    return subprocess.Popen([sys.executable, "-m", "ticketcore.learn", "--if-grown"], env=environment)
+    return processes.start("ticketcore.learn", "--if-grown")
 
 
 class Learner:

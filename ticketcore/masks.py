@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,12 @@ class Selection:
         """Those that another filter names, with the same text."""
         return replace(self, matching=matching)
 
-    def parts(self) -> Iterator[tuple[Rows, Mask | None]]:
+    @cached_property
+    def parts(self) -> tuple[tuple[Rows, Mask | None], ...]:
         """Rows of tickets, and which of them the filter names; all of them where that is None."""
+        return tuple(self._parts())
+
+    def _parts(self) -> Iterator[tuple[Rows, Mask | None]]:
         for rows, current in ((self.view.base, self.view.is_current), (self.view.beside, None)):
             found = current
             for condition in _conditions(self.view, rows, self.matching):
@@ -118,12 +122,12 @@ class Cell:
 
 def count(selected: Selection) -> int:
     """How many tickets there are."""
-    return sum(len(rows) if found is None else int(np.count_nonzero(found)) for rows, found in selected.parts())
+    return sum(len(rows) if found is None else int(np.count_nonzero(found)) for rows, found in selected.parts)
 
 
 def page(selected: Selection, sort: Sort, *, limit: int, offset: int) -> list[int]:
     """The ids of at most `limit` tickets after the first `offset` in that order; as `listing.order` has it."""
-    parts = [(rows, slice(None) if found is None else np.flatnonzero(found)) for rows, found in selected.parts()]
+    parts = [(rows, slice(None) if found is None else np.flatnonzero(found)) for rows, found in selected.parts]
     ids, created, priority = (
         np.concatenate([rows[name][places] for rows, places in parts]).astype(np.int64)
         for name in ("id", "created_at", "priority")
@@ -143,7 +147,7 @@ def facets(selected: Selection) -> tuple[dict[tuple[Category, Priority, Status],
     kinds = (Category, Priority, Status)
     shape = tuple(len(kind) + 1 for kind in kinds)
     numbers, first = np.zeros(np.prod(shape), dtype=np.int64), NEVER
-    for rows, found in selected.parts():
+    for rows, found in selected.parts:
         codes = [rows[name] if found is None else rows[name][found] for name in ("category", "priority", "status")]
         combined = (codes[0] * np.uint8(shape[1]) + codes[1]) * np.uint8(shape[2]) + codes[2]
         numbers += np.bincount(combined, minlength=len(numbers))
@@ -168,7 +172,7 @@ def cells(
     `common` are columns, or `priority_kept`: None without a suggestion.
     """
     parts, view = [], selected.view
-    for rows, found in selected.parts():
+    for rows, found in selected.parts:
         chosen = found
         if among:
             has = view.codes["status"].known(tuple(among))[rows["status"]]
@@ -217,7 +221,7 @@ def reopened(selected: Selection, since: datetime) -> Cell:
     """When the tickets were reopened since, `at`, and when these had become settled, `settled_at`."""
     events = selected.view.reopened.where(selected.view.reopened.at >= moment(since))
     meant = np.zeros(len(events.at), dtype=np.bool_)
-    for rows, found in selected.parts():
+    for rows, found in selected.parts:
         places = np.minimum(np.searchsorted(rows["id"], events.ticket), max(len(rows) - 1, 0))
         if len(rows):
             meant |= (rows["id"][places] == events.ticket) & (True if found is None else found[places])

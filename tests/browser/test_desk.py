@@ -526,7 +526,7 @@ def test_the_charts_stand_still_while_nothing_changes(some: None, desk: Desk, op
         if not is_quiet(25):  # for so long the page may take its time to follow an earlier change
             continue
         page.evaluate("window.changes = []")
-        if is_quiet(15):  # it looks for changes every 3 s, and at another version every 10 s
+        if is_quiet(15):  # it looks for changes every 5 s, and at another version every 10 s
             break
     assert page.evaluate("window.changes") == []
 

@@ -148,7 +148,7 @@ def test_figures_that_redraw_themselves_do_so_together_and_seldom(
         windows[0].wait_for_timeout(100)
         for numbers, one in zip(drawn, shown, strict=True):
             numbers.add(one.inner_text())
-    assert all(1 < len(numbers) <= 4 for numbers in drawn), drawn  # not every three seconds, as they look for changes
+    assert all(1 < len(numbers) <= 4 for numbers in drawn), drawn  # not every five seconds, as they look for changes
     assert (drawn[0] & drawn[1]) - at_first, drawn  # computed once for both
     for one in shown:
         expect(one).to_have_text(str(200 + filed))

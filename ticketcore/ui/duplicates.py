@@ -6,7 +6,7 @@ from ticketcore import tickets
 from ticketcore.access import Role
 from ticketcore.errors import InvalidInput, TicketDeskError
 from ticketcore.models import Source, Status, Ticket, TicketChanges
-from ticketcore.ui import me
+from ticketcore.ui import me, pages
 from ticketcore.ui.words import complaint, plain
 from ticketcore.validation import parse
 
@@ -39,7 +39,7 @@ def show(ticket: Ticket) -> None:
 
 
 def _link(words: str, number: int) -> None:
-    st.page_link("ticket.py", label=words, icon=":material/content_copy:", query_params={"id": str(number)})
+    st.page_link(pages.page("ticket"), label=words, icon=":material/content_copy:", query_params={"id": str(number)})
 
 
 def _change(ticket: Ticket, values: dict[str, object]) -> None:

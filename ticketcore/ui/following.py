@@ -18,23 +18,26 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
     drawn = time.monotonic()
     again = drawn + min(100 * (drawn - began), 60) if began else drawn
 
-    @st.fragment(run_every="3s")
+    @st.fragment(run_every="5s")
     def watch() -> None:
         if time.monotonic() < max(again, drawn + 1):  # as in the run that draws the page, which nothing is to break off
             return
         try:
-            changed = loaders.version() != seen
+            taken, version = loaders.recent_version()
         except (DatabaseUnavailable, Forbidden):
-            changed = True  # the page itself says so
-        if changed:
+            st.rerun()  # the page itself says so
+        if taken > drawn and version != seen:
             st.rerun()
 
     watch()
 
 
-def version_to_show(key: str) -> str:
-    """The version to draw expensive figures for: the one that `rerun_together` has set, or else the present one."""
-    return st.session_state.pop(key, None) or loaders.version()
+def version_to_show(key: str) -> str | None:
+    """The version to draw expensive figures for: the one that `rerun_together` has set, or else the present one.
+
+    None while the database is away.
+    """
+    return st.session_state.pop(key, None) or loaders.version_if_there()
 
 
 def rerun_together(seen: str, key: str, began: float) -> None:
@@ -46,7 +49,7 @@ def rerun_together(seen: str, key: str, began: float) -> None:
     again = drawn + min(30 * (drawn - began), 120) - 10
     turn = random.randrange(3)  # noqa: S311 - whose turn it is first is no secret
 
-    @st.fragment(run_every="3s")
+    @st.fragment(run_every="5s")
     def watch() -> None:
         nonlocal turn
         if time.monotonic() < max(again, drawn + 1):

@@ -1,5 +1,6 @@
 """Ways to the tickets behind a figure: the tickets page's address for a filter, in the words that the page uses."""
 
+import enum
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from zoneinfo import ZoneInfo
@@ -7,8 +8,15 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from ticketcore.filters import TicketFilter
-from ticketcore.ui.widgets import BEHIND, FACETS
+from ticketcore.models import Category, Priority, Status
+from ticketcore.ui import pages
 from ticketcore.ui.words import label
+
+FACETS: dict[str, type[enum.StrEnum]] = {"category": Category, "priority": Priority, "status": Status}
+"""What the address names by the words on the screen."""
+
+BEHIND = "behind"
+"""The key of the address under which, as a query of its own, the conditions stand that have no field in the bar."""
 
 Params = list[tuple[str, str]]
 
@@ -35,5 +43,5 @@ def address(matching: TicketFilter, zone: ZoneInfo) -> str:
 def go(words: str, link: str) -> None:
     """Draws a way to the tickets page that needs no reload."""
     st.page_link(
-        "browse.py", label=words, icon=":material/arrow_forward:", query_params=parse_qsl(urlsplit(link).query)
+        pages.page("browse"), label=words, icon=":material/arrow_forward:", query_params=parse_qsl(urlsplit(link).query)
     )

@@ -14,6 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from ticketcore import listing, masks, stats
+from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count
 from ticketcore.lookalikes import Lookalike, find
@@ -41,9 +42,30 @@ def version() -> str:
     return f"{db.key} {_today()} {db.snapshot()}"
 
 
+def version_if_there() -> str | None:
+    """The same; None while the database is away, which whoever reads from it says."""
+    try:
+        return version()
+    except DatabaseUnavailable:
+        return None
+
+
+@st.cache_data(ttl="2s", max_entries=1, show_spinner=False)
+def recent_version() -> tuple[float, str]:
+    """A version that everybody gets for two seconds, and when it was taken (`time.monotonic`).
+
+    For pages that look by themselves whether something changed: the desk asks once for all of them.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+    """
+    taken = time.monotonic()
+    return taken, version()
+
+
 @st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
 def shared_version() -> tuple[float, str]:
-    """A version that everybody gets for ten seconds, and when it was taken (`time.monotonic`).
+    """As `recent_version`, for ten seconds.
 
     For what redraws itself: on a busy desk expensive figures are then computed once in a while for all who look at
     them, not with every change for each of them.

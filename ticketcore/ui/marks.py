@@ -7,17 +7,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from ticketcore import reports
 from ticketcore.behind import WEEKDAYS
+from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.models import UNSETTLED, Category, Priority
-from ticketcore.period import Bucket, Period, midnight
+from ticketcore.period import Bucket, Period, Unit, midnight
 from ticketcore.reports import Spread, Suggested, created_in, due_in, resolved_in
-from ticketcore.review import Review
+from ticketcore.review import Review, review
 from ticketcore.ui import links
 from ticketcore.ui.words import label
 
@@ -34,10 +36,15 @@ class Shown:
     period: Period
     targets: dict[Priority, timedelta]
 
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Every frame, by name; each is made once."""
+        return {name: getattr(self, name) for name, what in vars(Shown).items() if isinstance(what, cached_property)}
+
     def link(self, behind: TicketFilter, number: int) -> str | None:
         """Where that number of tickets, which are those of the filter, is listed; None for no tickets."""
         return links.address(behind, self.period.timezone) if number else None
 
+    @cached_property
     def flow(self) -> pd.DataFrame:
         """first day, whole, what (Created or Resolved), number, link: two rows for each bucket."""
         rows = []
@@ -48,6 +55,7 @@ class Shown:
                 rows.append((bucket.first, bucket.is_whole, label(what), number, self.link(behind, number)))
         return _dated(rows, "whole", "what", "number", "link")
 
+    @cached_property
     def backlog(self) -> pd.DataFrame:
         """first day of the bucket, whole, number of tickets at its end, link."""
 
@@ -60,10 +68,12 @@ class Shown:
         ]
         return _dated(rows, "whole", "number", "link")
 
+    @cached_property
     def resolution(self) -> pd.DataFrame:
         """by (Priority or Category), value, p50, p90 in hours, number, link, p50 before, whole (not few)."""
         return self._spreads("resolution", resolved_in(self.matching, self.period))
 
+    @cached_property
     def response(self) -> pd.DataFrame:
         """by (Priority or Category), value, p50, p90 in hours, number, link, p50 before, whole (not few)."""
         return self._spreads("response", created_in(self.matching, self.period, responded=True))
@@ -79,6 +89,7 @@ class Shown:
                 rows.append((*row, one.number >= FEW))
         return pd.DataFrame(rows, columns=["by", "value", "p50", "p90", "number", "link", "before", "whole"])
 
+    @cached_property
     def promises(self) -> pd.DataFrame:
         """priority, hours, due, met, missed, share, that before, a link for each of the three: most severe first."""
         rows = []
@@ -95,6 +106,7 @@ class Shown:
             })  # fmt: skip
         return pd.DataFrame(rows)
 
+    @cached_property
     def ages(self) -> pd.DataFrame:
         """age, priority, number, link: the oldest first."""
         today = self.period.now.astimezone(self.period.timezone).date()
@@ -115,6 +127,7 @@ class Shown:
         """The tickets of the filter on which there is work to do, whenever they were created."""
         return narrowed(self.matching.behind_figure(), status=UNSETTLED)
 
+    @cached_property
     def arrivals(self) -> pd.DataFrame:
         """day, hour, number, link: 168 rows."""
         rows = []
@@ -125,6 +138,7 @@ class Shown:
                 rows.append((WEEKDAYS[day - 1][:3], hour, number, self.link(behind, number)))
         return pd.DataFrame(rows, columns=["day", "hour", "number", "link"])
 
+    @cached_property
     def work(self) -> pd.DataFrame:
         """assignee, unsettled, resolved, p50 in hours, the last two before, a link for each number: busiest first."""
         rows = []
@@ -140,6 +154,7 @@ class Shown:
             })  # fmt: skip
         return pd.DataFrame(rows)
 
+    @cached_property
     def suggestions(self) -> pd.DataFrame:
         """source, number, category and priority kept, their shares before, and a link for each of the three numbers."""
         rows = []
@@ -153,6 +168,7 @@ class Shown:
             rows.append({"source": source, **_kept(cells), **shares, **self._kept_links(behind, _kept(cells))})
         return pd.DataFrame(rows)
 
+    @cached_property
     def suggestions_over_time(self) -> pd.DataFrame:
         """first day, whole and not few, source, what (Category or Priority), kept, number, share, link."""
         rows = []
@@ -170,6 +186,7 @@ class Shown:
                 rows.append((bucket.first, bucket.is_whole and whole >= FEW, source, *row))
         return _dated(rows, "whole", "source", "what", "kept", "number", "share", "link")
 
+    @cached_property
     def confusion(self) -> pd.DataFrame:
         """suggested, became, number, link: the confusion matrix of the categories."""
         rows = []
@@ -183,6 +200,19 @@ class Shown:
     def _kept_links(self, behind: TicketFilter, numbers: dict[str, int]) -> dict[str, str | None]:
         found = {name: behind.model_copy(update={name: True}) for name in ("category_kept", "priority_kept")}
         return {f"{name}_link": self.link(one, numbers[name]) for name, one in {"number": behind, **found}.items()}
+
+
+def shown(
+    db: Database, matching: TicketFilter, period: Period, unit: Unit, targets: dict[Priority, timedelta]
+) -> Shown:
+    """The review of a period that has begun, with every frame.
+
+    Raises:
+        DatabaseUnavailable: the database is away, or a query ran over its time.
+    """
+    found = Shown(review(db, matching, period, unit, targets), matching, period, targets)
+    found.frames()
+    return found
 
 
 def narrowed(behind: TicketFilter, **facets: Any) -> TicketFilter:

@@ -1,5 +1,6 @@
 """What happened in a period: the lower part of the stats page, drawn once for each filter, period and version."""
 
+import itertools
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -11,8 +12,7 @@ from ticketcore import reports
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Priority
 from ticketcore.period import Period, Unit
-from ticketcore.review import review
-from ticketcore.ui import charts, links, loaders, me, tables
+from ticketcore.ui import charts, links, loaders, marks, me, pages, tables
 from ticketcore.ui.marks import FEW, Shown, kept, share
 from ticketcore.ui.meanings import MEANINGS
 from ticketcore.ui.words import INKS, label, plain
@@ -31,7 +31,7 @@ def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) 
     period = Period(first, last, running.settings.timezone, datetime.now(UTC))
     if not period.buckets(unit):
         return None
-    return Shown(review(running.db, matching, period, unit, targets), matching, period, targets)
+    return running.helper.ask(marks.shown, matching, period, unit, targets)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
@@ -47,24 +47,24 @@ def draw(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, t
         _title("Created", f"Created and resolved ({zone.key})", "Resolved", "Unfinished")
         flowed = figures.review.flow
         heard = f"Created and resolved: {sum(flowed.created):,} created, {sum(flowed.resolved):,} resolved"
-        st.vega_lite_chart(figures.flow(), charts.flow(), alt=heard)
+        st.vega_lite_chart(figures.flow, charts.flow(), alt=heard)
         _title("Backlog", "Backlog", "Unfinished")
         heard = f"Backlog: from {flowed.backlog_before:,} to {flowed.backlog[-1]:,}"
-        st.vega_lite_chart(figures.backlog(), charts.backlog(), alt=heard)
+        st.vega_lite_chart(figures.backlog, charts.backlog(), alt=heard)
     left, right = st.columns(2)  # two stacks of cards, each as high as it is
     with left:
         _ageing(figures)
-        _spreads("Time to resolution", figures.resolution())
+        _spreads("Time to resolution", figures.resolution)
         with st.container(border=True):
             _title("When tickets arrive", f"When tickets arrive ({zone.key})")
-            arrivals = figures.arrivals()
+            arrivals = figures.arrivals
             spec = charts.heat(tuple(arrivals["day"].unique()))
             st.vega_lite_chart(arrivals, spec, alt="When tickets arrive: weekday by hour")
         _suggestions(figures, INKS[theme])
     with right:
         _next_due(figures)
         _promises(figures)
-        _spreads("First response", figures.response())
+        _spreads("First response", figures.response)
         _work(figures)
 
 
@@ -153,7 +153,7 @@ def _promises(figures: Shown) -> None:
             ("", "Hours", "Due", "Met", "Missed", "Share", "Before"),
             [(one.priority, f"{one.hours:g}", (f"{one.due:,}", one.due_link), (f"{one.met:,}", one.met_link),
               (f"{one.missed:,}", one.missed_link), _percent(one.share, one.due), _percent(one.before))
-             for one in tables.rows(figures.promises())],
+             for one in tables.rows(figures.promises)],
         )  # fmt: skip
 
 
@@ -164,7 +164,7 @@ def _work(figures: Shown) -> None:
             ("Assignee", "Open", "Resolved", "Before", "Median hours", "Before"),
             [(one.assignee, (f"{one.unsettled:,}", one.unsettled_link), (f"{one.resolved:,}", one.resolved_link),
               f"{one.resolved_before:,}", _hours(one.p50, one.resolved), _hours(one.p50_before))
-             for one in tables.rows(figures.work())],
+             for one in tables.rows(figures.work)],
         )  # fmt: skip
 
 
@@ -173,14 +173,14 @@ def _percent(part: float | None, behind: int = FEW) -> str:
 
 
 def _ageing(figures: Shown) -> None:
-    frame = figures.ages()
+    frame = figures.ages
     priorities = list(frame["priority"].unique())
     with st.container(border=True):
         _title("Open now, by age", "Open now, by age and priority")
         tables.show(
             ("Age", *priorities),
-            [(str(age), *((f"{one.number:,}", one.link) for one in tables.rows(group)))
-             for age, group in frame.groupby("age", sort=False)],
+            [(str(age), *((f"{one.number:,}", one.link) for one in group))
+             for age, group in itertools.groupby(tables.rows(frame), lambda one: one.age)],
         )  # fmt: skip
         oldest = links.address(figures.unsettled(), figures.period.timezone)
         links.go("The oldest open tickets first", f"{oldest}&sort=Oldest+first")
@@ -195,15 +195,15 @@ def _next_due(figures: Shown) -> None:
             left = due - figures.period.now
             hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
             st.page_link(
-                "ticket.py", label=f"In {hours} h {minutes} min · {label(priority)} · #{number} {plain(title)}",
-                query_params={"id": str(number)},
+                pages.page("ticket"), query_params={"id": str(number)},
+                label=f"In {hours} h {minutes} min · {label(priority)} · #{number} {plain(title)}",
             )  # fmt: skip
 
 
 def _suggestions(figures: Shown, ink: str) -> None:
     with st.container(border=True):
         _title("Suggestions kept", "Suggestions kept", "Few")
-        by_source = figures.suggestions()
+        by_source = figures.suggestions
         if by_source.empty:
             st.caption("Nothing was suggested in this period.")
             return
@@ -215,5 +215,5 @@ def _suggestions(figures: Shown, ink: str) -> None:
               (_percent(share(one.priority_kept, one.number), one.number), one.priority_kept_link),
               _percent(one.priority_before)) for one in tables.rows(by_source)],
         )  # fmt: skip
-        st.vega_lite_chart(figures.suggestions_over_time(), charts.kept(), alt="Suggestions kept over time")
-        st.vega_lite_chart(figures.confusion(), charts.matrix(ink), alt="Suggested category by category now")
+        st.vega_lite_chart(figures.suggestions_over_time, charts.kept(), alt="Suggestions kept over time")
+        st.vega_lite_chart(figures.confusion, charts.matrix(ink), alt="Suggested category by category now")

@@ -10,7 +10,8 @@ from ticketcore.access import Role
 from ticketcore.errors import InvalidInput, TicketDeskError
 from ticketcore.filters import Sort
 from ticketcore.ui import loaders, me
-from ticketcore.ui.widgets import BEHIND, DATES, FACETS, clear_filter
+from ticketcore.ui.links import BEHIND, FACETS
+from ticketcore.ui.widgets import DATES, clear_filter
 from ticketcore.ui.words import complaint, plain
 
 _FAULT = "saved_fault"

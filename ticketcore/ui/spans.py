@@ -12,8 +12,11 @@ _PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "A year", 0: "All"}
 _UNITS = {unit: label(unit) for unit in Unit}
 
 
-def box() -> tuple[date, date, Unit]:
-    """What to report on, and how finely: the days of the filter, or as many until today as were chosen."""
+def box(at: str) -> tuple[date, date, Unit]:
+    """What to report on, and how finely: the days of the filter, or as many until today as were chosen.
+
+    “All” begins with the first ticket as of version `at`.
+    """
     today = datetime.now(me.desk().settings.timezone).date()
     first, last = st.session_state["from"], st.session_state["to"]
     if not (first or last):
@@ -22,7 +25,7 @@ def box() -> tuple[date, date, Unit]:
             format_func=_PERIODS.__getitem__, required=True, help="Or choose days in the filter above",
         )  # fmt: skip
         first = today - timedelta(days=days - 1) if days else None
-    begin = first or (loaders.first_day(loaders.version()) or today)
+    begin = first or (loaders.first_day(at) or today)
     end = max(begin, last or today)
     fine = _unit((end - begin).days)
     unit = st.segmented_control(

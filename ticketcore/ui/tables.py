@@ -1,7 +1,9 @@
 """Small tables of figures as HTML: they print whole, a screen reader reads them, and every number can be a link."""
 
 import html
+from collections import namedtuple
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -31,7 +33,14 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
 
 def rows(frame: pd.DataFrame) -> Iterator[Any]:
     """The rows of a frame, their values by name; None where there is none."""
-    yield from frame.astype(object).where(frame.notna(), None).itertuples()
+    row = _row(tuple(frame.columns))
+    columns = ([None if one != one else one for one in frame[name].tolist()] for name in frame)  # noqa: PLR0124 - NaN
+    yield from map(row._make, zip(*columns, strict=True))
+
+
+@lru_cache(maxsize=64)
+def _row(names: tuple[str, ...]) -> Any:
+    return namedtuple("Row", names)
 
 
 def _cell(cell: Cell) -> str:

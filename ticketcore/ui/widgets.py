@@ -1,6 +1,5 @@
 """Parts of the screen that several pages share: the filter bar, the guard, the ticket's fields."""
 
-import enum
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -12,13 +11,12 @@ from ticketcore.access import Role
 from ticketcore.behind import Behind
 from ticketcore.errors import DatabaseUnavailable, Forbidden, InvalidInput
 from ticketcore.filters import Sort, TicketFilter, local_moment
-from ticketcore.models import Category, Priority, Status
 from ticketcore.period import midnight
-from ticketcore.ui import loaders, me
+from ticketcore.ui import loaders, me, pages
+from ticketcore.ui.links import BEHIND, FACETS
 from ticketcore.ui.words import complaint, label, plain
 from ticketcore.validation import parse
 
-FACETS: dict[str, type[enum.StrEnum]] = {"category": Category, "priority": Priority, "status": Status}
 _SORTS = {Sort.NEWEST: "Newest first", Sort.OLDEST: "Oldest first", Sort.SEVEREST: "Most severe first"}
 _WORDS: dict[str, dict[str, str]] = {
     **{key: {member.value: label(member) for member in kind} for key, kind in FACETS.items()},
@@ -49,8 +47,10 @@ def _come_back() -> None:
         st.rerun()
 
 
-def filter_bar(*, behind: bool = False) -> TicketFilter | None:
+def filter_bar(at: str | None, *, behind: bool = False) -> TicketFilter | None:
     """The filter that the bar shows and the address holds; None, with a message, where its parts do not fit.
+
+    It offers whom tickets are assigned to as of version `at`; nobody where the database is away.
 
     `behind` lets the address hold conditions that have no field in the bar: what stands behind a figure.
     """
@@ -66,7 +66,7 @@ def filter_bar(*, behind: bool = False) -> TicketFilter | None:
                 on_change=_first_page, width=140, wrap=True,
             )  # fmt: skip
         st.multiselect(
-            "Assignee", _known_assignees(), key="assignee", bind="query-params", placeholder="Anybody",
+            "Assignee", _known_assignees(at), key="assignee", bind="query-params", placeholder="Anybody",
             accept_new_options=True, on_change=_first_page, width=140, wrap=True,
         )  # fmt: skip
         for key in DATES:
@@ -87,9 +87,9 @@ def filter_bar(*, behind: bool = False) -> TicketFilter | None:
     return matching
 
 
-def _known_assignees() -> list[str]:
+def _known_assignees(at: str | None) -> list[str]:
     try:
-        return loaders.assignees(loaders.version())
+        return loaders.assignees(at) if at else []
     except DatabaseUnavailable:
         return []  # the page says so
 
@@ -137,10 +137,6 @@ def sort_box() -> Sort:
         label_visibility="collapsed", width=180,
     )  # fmt: skip
     return Sort(st.session_state["sort"])
-
-
-BEHIND = "behind"
-"""The key of the address under which, as a query of its own, the conditions stand that have no field in the bar."""
 
 
 def _behind() -> dict[str, object]:
@@ -201,4 +197,4 @@ def nothing_yet(what: str) -> None:
     """Says what will be here once there are tickets, and offers the way to file the first."""
     with st.container(border=True, horizontal_alignment="center"):
         st.markdown(f":material/inbox: **No tickets yet.** {what}", text_alignment="center")
-        st.page_link("submit.py", label="File the first ticket", icon=":material/add:")
+        st.page_link(pages.page("submit"), label="File the first ticket", icon=":material/add:")

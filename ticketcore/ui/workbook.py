@@ -40,17 +40,17 @@ def sheets(figures: Shown) -> dict[str, pd.DataFrame]:
         **MEANINGS,
     }
     frames = {
-        "Created and resolved": figures.flow(),
-        "Backlog": figures.backlog(),
-        "Time to resolution": figures.resolution(),
-        "First response": figures.response(),
-        "Target met": figures.promises(),
-        "Open now, by age": figures.ages(),
-        "When tickets arrive": figures.arrivals(),
-        "By agent": figures.work(),
-        "Suggestions kept": figures.suggestions(),
-        "Suggestions over time": figures.suggestions_over_time(),
-        "Confusion matrix": figures.confusion(),
+        "Created and resolved": figures.flow,
+        "Backlog": figures.backlog,
+        "Time to resolution": figures.resolution,
+        "First response": figures.response,
+        "Target met": figures.promises,
+        "Open now, by age": figures.ages,
+        "When tickets arrive": figures.arrivals,
+        "By agent": figures.work,
+        "Suggestions kept": figures.suggestions,
+        "Suggestions over time": figures.suggestions_over_time,
+        "Confusion matrix": figures.confusion,
     }
     named = {
         name: frame.drop(columns=[column for column in frame if str(column).endswith("link")])

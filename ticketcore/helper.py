@@ -1,0 +1,177 @@
+"""Figures of many tickets, counted by a process of its own: Python computes on one processor at a time, and in the
+process of the desk whoever waits for a page would wait for them too.
+
+`Helper` is asked for what a function finds; `python -m ticketcore.helper` holds the tickets in its own memory, reads on
+its standard input which function is meant, and answers on its standard output. However the desk ends, it ends as well.
+"""
+
+import logging
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, BinaryIO, Concatenate, ParamSpec, TypeVar, cast
+
+from ticketcore import masks, processes
+from ticketcore.access import Role
+from ticketcore.database import Database
+from ticketcore.errors import Overloaded
+from ticketcore.filters import TicketFilter
+from ticketcore.mirror import view
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Answer = tuple[Any, Exception | None]
+
+MANY = 50_000
+"""Tickets from which on a process of its own is worth its memory and the second in which it starts."""
+
+PATIENCE = 30.0
+"""Seconds after which one that waits for others gives up."""
+
+LONGEST = 60.0
+"""Seconds after which a process that does not answer counts as lost: no query may take half as long."""
+
+
+class Helper:
+    """That of one desk, started when it is first needed. Ended with `close()`."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db.limited_to(Role.VIEWER)
+        self._turn, self._starting = threading.Lock(), threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._beginning: threading.Thread | None = None
+        self._is_closed = False
+
+    def ask(
+        self, work: Callable[Concatenate[Database, TicketFilter, P], T], matching: TicketFilter,
+        *values: P.args, **named: P.kwargs,
+    ) -> T:  # fmt: skip
+        """What `work`, a function of a module that only reads, finds about the tickets of a filter, or raises.
+
+        The process does it where the desk has many tickets and the filter's are chosen in memory. Else it is done here,
+        and here too until the process is there and has read the tickets, and where it was lost.
+
+        Raises:
+            DatabaseUnavailable: the database is away; Overloaded if too many others ask.
+        """
+        selected = masks.selection(self._db, matching)
+        if selected is not None and len(selected.view.base) >= MANY:
+            answer = self._asked(work, matching, *values, **named)
+            if answer is not None:
+                found, error = answer
+                if error is not None:
+                    raise error
+                return cast(T, found)
+        return work(self._db, matching, *values, **named)
+
+    def _asked(self, work: Callable[..., Any], *values: Any, **named: Any) -> Answer | None:
+        """What the process answers; None if there is none."""
+        if self._process is None:
+            self._begin()
+            return None
+        if not self._turn.acquire(timeout=PATIENCE):
+            raise Overloaded
+        try:
+            return _answer(self._process, work, values, named) if self._process else None  # lost meanwhile
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            log.warning("the process that counts was lost; another one is started")
+            self._end()
+            return None
+        finally:
+            self._turn.release()
+
+    def close(self) -> None:
+        """Ends the process; what it was asked meanwhile is done here."""
+        with self._starting:
+            self._is_closed = True
+        if self._beginning:
+            self._beginning.join()
+        self._end()
+
+    def _begin(self) -> None:
+        with self._starting:
+            if not self._is_closed and not (self._beginning and self._beginning.is_alive()):
+                self._beginning = threading.Thread(target=self._start, name="helper", daemon=True)
+                self._beginning.start()
+
+    def _start(self) -> None:
+        process = processes.start("ticketcore.helper", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            pickle.dump(self._db.addresses, cast(BinaryIO, process.stdin))
+            _, error = _answer(process, _look, (), {})
+        except (OSError, EOFError, pickle.UnpicklingError) as lost:
+            error = lost
+        if error is None and not self._is_closed:
+            self._process = process
+            return
+        log.warning("the process that counts did not start: %r", error)
+        _stop(process)
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process:
+            _stop(process)
+
+
+def _answer(process: subprocess.Popen[bytes], *question: Any) -> Answer:
+    asked, answers = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
+    pickle.dump(question, asked)
+    asked.flush()
+    if not select.select([answers], [], [], LONGEST)[0]:
+        raise TimeoutError
+    answer: Answer = pickle.load(answers)  # noqa: S301 - our own process wrote it
+    return answer
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()  # it only reads
+    process.wait()
+    with suppress(OSError):
+        cast(BinaryIO, process.stdin).close()
+    cast(BinaryIO, process.stdout).close()
+
+
+def _look(db: Database) -> None:
+    """Reads the tickets into memory."""
+    view(db)
+
+
+def serve(asked: BinaryIO, answers: BinaryIO) -> None:
+    """Answers what is asked, until nobody asks any more."""
+    db = Database(*pickle.load(asked)).limited_to(Role.VIEWER)  # noqa: S301 - our own process wrote it
+    while True:
+        try:
+            work, values, named = pickle.load(asked)  # noqa: S301 - as above
+        except EOFError:
+            return
+        answer: Answer
+        try:
+            answer = work(db, *values, **named), None
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked gets it
+            error.add_note("".join(traceback.format_exception(error)))
+            answer = None, error
+        answers.write(pickle.dumps(answer))  # whole or not at all
+        answers.flush()
+
+
+def main() -> None:
+    """The command."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a terminal sends to the desk as well
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else is printed is no answer
+    with suppress(BrokenPipeError):
+        serve(sys.stdin.buffer, answers)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
