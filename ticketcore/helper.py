@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,11 +35,14 @@ Answer = tuple[Any, Exception | None]
 MANY = 50_000
 """Tickets from which on a process of its own is worth its memory and the second in which it starts."""
 
-PATIENCE = 30.0
-"""Seconds after which one that waits for others gives up."""
+LONGEST = 25.0
+"""Seconds after which a process that does not answer counts as lost."""
 
-LONGEST = 60.0
-"""Seconds after which a process that does not answer counts as lost: no query may take half as long."""
+PATIENCE = 30.0
+"""Seconds after which one that waits for others gives up; longer than any of these can take."""
+
+PAUSE = 10.0
+"""Seconds before another process is started in place of one that was lost or did not start."""
 
 
 class Helper:
@@ -48,7 +52,11 @@ class Helper:
         self._db = db.limited_to(Role.VIEWER)
         self._turn, self._starting = threading.Lock(), threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        """That which answers."""
+        self._young: subprocess.Popen[bytes] | None = None
+        """That which was started last, and may not answer yet."""
         self._beginning: threading.Thread | None = None
+        self._not_before = 0.0
         self._is_closed = False
 
     def ask(
@@ -76,57 +84,75 @@ class Helper:
     def _asked(self, work: Callable[..., Any], *values: Any, **named: Any) -> Answer | None:
         """What the process answers; None if there is none."""
         if self._process is None:
-            self._begin()
+            self._begin(work)
             return None
+        question = pickle.dumps((work, values, named))
         if not self._turn.acquire(timeout=PATIENCE):
             raise Overloaded
+        process, answer = self._process, None
         try:
-            return _answer(self._process, work, values, named) if self._process else None  # lost meanwhile
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
-            log.warning("the process that counts was lost; another one is started")
-            self._end()
-            return None
+            if process:  # not lost meanwhile
+                answer = _answer(process, question)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the figures are to be had without it
+            log.warning("the process that counts was lost; another one is started soon: %r", error)
         finally:
+            if process and answer is None:  # its answer to this question is not to be taken for that to the next
+                self._end()
             self._turn.release()
+        return answer
 
     def close(self) -> None:
-        """Ends the process; what it was asked meanwhile is done here."""
+        """Ends the process; what is asked afterwards is done here."""
         with self._starting:
             self._is_closed = True
+            if self._young:
+                self._young.kill()
         if self._beginning:
             self._beginning.join()
-        self._end()
+        with self._turn:
+            self._end()
 
-    def _begin(self) -> None:
+    def _begin(self, work: Callable[..., Any]) -> None:
         with self._starting:
-            if not self._is_closed and not (self._beginning and self._beginning.is_alive()):
-                self._beginning = threading.Thread(target=self._start, name="helper", daemon=True)
-                self._beginning.start()
+            is_beginning = self._beginning is not None and self._beginning.is_alive()
+            if self._is_closed or self._process or is_beginning or time.monotonic() < self._not_before:
+                return
+            self._beginning = threading.Thread(target=self._start, args=(work,), name="helper", daemon=True)
+            self._beginning.start()
 
-    def _start(self) -> None:
-        process = processes.start("ticketcore.helper", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def _start(self, work: Callable[..., Any]) -> None:
+        with self._starting:
+            if self._is_closed:
+                return
+            process = processes.start("ticketcore.helper", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._young = process
         try:
-            pickle.dump(self._db.addresses, cast(BinaryIO, process.stdin))
-            _, error = _answer(process, _look, (), {})
-        except (OSError, EOFError, pickle.UnpicklingError) as lost:
+            cast(BinaryIO, process.stdin).write(pickle.dumps(self._db.addresses))
+            _, error = _answer(process, pickle.dumps((_look, (work,), {})))
+        except Exception as lost:  # noqa: BLE001 - as in `_asked`
             error = lost
-        if error is None and not self._is_closed:
+        if error is None:
             self._process = process
             return
-        log.warning("the process that counts did not start: %r", error)
+        self._not_before = time.monotonic() + PAUSE
+        if not self._is_closed:
+            log.warning("the process that counts did not start: %r", error)
         _stop(process)
 
     def _end(self) -> None:
         process, self._process = self._process, None
         if process:
+            self._not_before = time.monotonic() + PAUSE
             _stop(process)
 
 
-def _answer(process: subprocess.Popen[bytes], *question: Any) -> Answer:
+def _answer(process: subprocess.Popen[bytes], question: bytes) -> Answer:
     asked, answers = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
-    pickle.dump(question, asked)
+    asked.write(question)
     asked.flush()
-    if not select.select([answers], [], [], LONGEST)[0]:
+    waiting = select.poll()  # not `select`, which knows no descriptor above 1,023
+    waiting.register(answers, select.POLLIN)
+    if not waiting.poll(LONGEST * 1_000):
         raise TimeoutError
     answer: Answer = pickle.load(answers)  # noqa: S301 - our own process wrote it
     return answer
@@ -140,8 +166,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     cast(BinaryIO, process.stdout).close()
 
 
-def _look(db: Database) -> None:
-    """Reads the tickets into memory."""
+def _look(db: Database, _work: Callable[..., Any]) -> None:
+    """Reads the tickets into memory; what the work needs was loaded to name it."""
     view(db)
 
 

@@ -2,17 +2,18 @@
 
 import contextlib
 import os
-import pickle
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import psutil
 import pytest
 import sqlalchemy as sa
@@ -22,13 +23,14 @@ from tests.oracle import put
 from ticketcore import helper as module
 from ticketcore import masks
 from ticketcore.database import Database
-from ticketcore.errors import DatabaseUnavailable, Overloaded
+from ticketcore.errors import DatabaseUnavailable, InvalidInput, Overloaded
 from ticketcore.filters import TicketFilter
 from ticketcore.helper import Helper
 from ticketcore.models import Priority, Source
 from ticketcore.period import Period, Unit
 from ticketcore.review import review
 from ticketcore.schema import tickets
+from ticketcore.ui import marks
 from ticketcore.validation import parse
 
 PERIOD = Period(date(2026, 10, 20), date(2026, 11, 18), ZoneInfo("Europe/Berlin"), NOW)
@@ -46,6 +48,7 @@ def server(newest_server: str) -> str:
 def helper(db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Helper]:
     """For any number of tickets."""
     monkeypatch.setattr(module, "MANY", 0)
+    monkeypatch.setattr(module, "PAUSE", 0)
     helper = Helper(db)
     yield helper
     helper.close()
@@ -53,9 +56,15 @@ def helper(db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Helper]:
 
 
 def children() -> list[psutil.Process]:
-    with contextlib.suppress(psutil.Error):
-        return [one for one in psutil.Process().children() if "ticketcore.helper" in " ".join(one.cmdline())]
-    return []
+    found = []
+    for one in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            try:
+                is_one = "ticketcore.helper" in " ".join(one.cmdline())
+            except psutil.ZombieProcess:
+                is_one = True
+            found += [one] if is_one else []
+    return found
 
 
 def number(db: Database, matching: TicketFilter) -> tuple[int, int]:
@@ -79,22 +88,39 @@ def sleep(_db: Database, _matching: TicketFilter, seconds: float) -> int:
     return os.getpid()
 
 
-def there(helper: Helper) -> int:
-    """The process, once it counts."""
+def until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while (process := helper.ask(number, TicketFilter())[1]) == os.getpid():
+    while not holds():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.05)
-    return process
+
+
+def there(helper: Helper) -> int:
+    """The process, once it counts."""
+    until(lambda: helper.ask(number, TicketFilter())[1] != os.getpid())
+    return helper.ask(number, TicketFilter())[1]
 
 
 def test_a_review_is_the_same_wherever_it_is_made(db: Database, sql: sa.Connection, helper: Helper) -> None:
     store(sql, lives(200))
-    there(helper)
+    process = there(helper)
     for where in ({}, {"category": ["billing"]}, {"search": "a"}, {"weekday": [1], "timezone": "Europe/Berlin"}):
         matching = parse(TicketFilter, where)
         here = review(db, matching, PERIOD, Unit.WEEK, TARGETS)
         assert helper.ask(review, matching, PERIOD, Unit.WEEK, TARGETS) == here
+        shown, wanted = (ask(helper, db, matching) for ask in (_apart, _here))
+        assert list(shown.frames()) == list(wanted.frames())
+        for name, frame in shown.frames().items():
+            pd.testing.assert_frame_equal(frame, wanted.frames()[name])
+    assert there(helper) == process
+
+
+def _apart(helper: Helper, _db: Database, matching: TicketFilter) -> marks.Shown:
+    return helper.ask(marks.shown, matching, PERIOD, Unit.WEEK, TARGETS)
+
+
+def _here(_helper: Helper, db: Database, matching: TicketFilter) -> marks.Shown:
+    return marks.shown(db, matching, PERIOD, Unit.WEEK, TARGETS)
 
 
 def test_it_counts_what_was_stored_before_it_was_asked(db: Database, sql: sa.Connection, helper: Helper) -> None:
@@ -129,7 +155,7 @@ def test_one_that_is_killed_is_missed_by_nobody_and_replaced(
     put(sql, [{}] * 5)
     first = there(helper)
     os.kill(first, blow)
-    psutil.wait_procs([one for one in children() if one.pid == first], timeout=10)
+    until(lambda: psutil.Process(first).status() == psutil.STATUS_ZOMBIE)
     assert helper.ask(number, TicketFilter()) == (5, os.getpid())
     assert "another one is started" in caplog.text
     assert there(helper) != first
@@ -198,7 +224,9 @@ def test_it_ends_with_whoever_started_it_however_that_ends(server: str, tmp_path
     asking = (
         "import sys, time; from ticketcore import processes; import pickle, subprocess\n"
         "child = processes.start('ticketcore.helper', stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
-        f"pickle.dump(({server!r}, None), child.stdin); child.stdin.flush()\n"
+        f"pickle.dump(({server!r}, None), child.stdin)\n"
+        "from ticketcore import helper\n"
+        "helper._answer(child, pickle.dumps((helper._look, (print,), {})))\n"
         "print(child.pid, flush=True); time.sleep(60)"
     )
     desk = subprocess.Popen([sys.executable, "-c", asking], stdout=subprocess.PIPE)
@@ -215,9 +243,8 @@ def test_what_cannot_be_sent_back_is_counted_here(sql: sa.Connection, helper: He
     """A failure of ours, and nobody is to notice."""
     put(sql, [{}] * 5)
     there(helper)
-    with pytest.raises(pickle.PicklingError):
-        pickle.dumps(unsendable)
     assert helper.ask(lock, TicketFilter()) is not None
+    assert there(helper) != os.getpid()
 
 
 def lock(_db: Database, _matching: TicketFilter) -> object:
@@ -225,4 +252,56 @@ def lock(_db: Database, _matching: TicketFilter) -> object:
     return threading.Lock()
 
 
-unsendable = lambda: None  # noqa: E731
+def refuse(_db: Database, _matching: TicketFilter) -> None:
+    raise InvalidInput({"title": "is too long"})  # which is not read back as it was written
+
+
+def test_an_answer_that_is_no_answer_is_never_taken_for_that_to_another_question(
+    sql: sa.Connection, helper: Helper
+) -> None:
+    put(sql, [{}] * 5)
+    there(helper)
+    with pytest.raises(InvalidInput, match="too long"):
+        helper.ask(refuse, TicketFilter())
+    for _ in range(3):
+        assert helper.ask(number, TicketFilter())[0] == 5
+
+
+def test_one_that_was_lost_is_not_replaced_at_once(
+    sql: sa.Connection, helper: Helper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(sql, [{}] * 5)
+    monkeypatch.setattr(module, "PAUSE", 3)
+    os.kill(there(helper), signal.SIGKILL)
+    lost = time.monotonic()
+    assert helper.ask(number, TicketFilter()) == (5, os.getpid())
+    until(lambda: helper.ask(number, TicketFilter())[0] == 5 and bool(children()))
+    assert time.monotonic() - lost > 2.5
+
+
+def test_a_desk_with_many_visitors_has_one_too(sql: sa.Connection, helper: Helper) -> None:
+    """Above the thousandth file descriptor there are things that do not work any more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4_096, hard), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    try:
+        put(sql, [{}] * 5)
+        assert there(helper) != os.getpid()
+    finally:
+        for one in taken:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_desk_that_stops_waits_for_none_that_is_beginning(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MANY", 0)
+    helper = Helper(db)
+    helper.ask(number, TicketFilter())
+    until(lambda: bool(children()))
+    os.kill(children()[0].pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    helper.close()
+    assert time.monotonic() - begun < 5
+    assert children() == []
+    assert helper.ask(number, TicketFilter()) == (0, os.getpid())
+    assert children() == []

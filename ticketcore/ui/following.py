@@ -5,7 +5,7 @@ import time
 
 import streamlit as st
 
-from ticketcore.errors import DatabaseUnavailable, Forbidden
+from ticketcore.errors import Forbidden
 from ticketcore.ui import loaders
 
 
@@ -24,8 +24,8 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
             return
         try:
             taken, version = loaders.recent_version()
-        except (DatabaseUnavailable, Forbidden):
-            st.rerun()  # the page itself says so
+        except Forbidden:
+            st.rerun()  # the page itself says so, and that the database is away
         if taken > drawn and version != seen:
             st.rerun()
 
@@ -56,7 +56,7 @@ def rerun_together(seen: str, key: str, began: float) -> None:
             return
         try:
             taken, version = loaders.shared_version()
-        except (DatabaseUnavailable, Forbidden):
+        except Forbidden:
             st.rerun()
         if taken > drawn and version != seen:
             if turn:

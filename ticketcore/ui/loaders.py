@@ -14,6 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from ticketcore import listing, masks, stats
+from ticketcore.access import Role
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count
@@ -50,31 +51,29 @@ def version_if_there() -> str | None:
         return None
 
 
-@st.cache_data(ttl="2s", max_entries=1, show_spinner=False)
-def recent_version() -> tuple[float, str]:
-    """A version that everybody gets for two seconds, and when it was taken (`time.monotonic`).
+def recent_version() -> tuple[float, str | None]:
+    """A version that everybody gets for two seconds, and when it was taken (`time.monotonic`); None if it is away.
 
     For pages that look by themselves whether something changed: the desk asks once for all of them.
 
     Raises:
-        DatabaseUnavailable: the database is away.
+        Forbidden: the session has ended.
     """
-    taken = time.monotonic()
-    return taken, version()
+    me.desk().db.demand(Role.VIEWER)
+    return _recent_version()
 
 
-@st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
-def shared_version() -> tuple[float, str]:
+def shared_version() -> tuple[float, str | None]:
     """As `recent_version`, for ten seconds.
 
     For what redraws itself: on a busy desk expensive figures are then computed once in a while for all who look at
     them, not with every change for each of them.
 
     Raises:
-        DatabaseUnavailable: the database is away.
+        Forbidden: the session has ended.
     """
-    taken = time.monotonic()
-    return taken, version()
+    me.desk().db.demand(Role.VIEWER)
+    return _shared_version()
 
 
 def count(matching: TicketFilter, at: str) -> Count:
@@ -125,6 +124,19 @@ def overview(matching: TicketFilter, at: str) -> stats.Overview:
 
 def _today() -> date:
     return datetime.now(me.desk().settings.timezone).date()
+
+
+# That the database is away is kept as well: to find it out may take seconds, and everybody asks.
+@st.cache_data(ttl="2s", max_entries=1, show_spinner=False)
+def _recent_version() -> tuple[float, str | None]:
+    taken = time.monotonic()
+    return taken, version_if_there()
+
+
+@st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
+def _shared_version() -> tuple[float, str | None]:
+    taken = time.monotonic()
+    return taken, version_if_there()
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=FILTER_KEY)

@@ -43,6 +43,8 @@ def _kept(populate: Populate) -> Populate:
         return message
 
     def put(message: CustomThemeConfig, section: str = "theme") -> None:
-        message.MergeFrom(made(section))
+        kept = made(section)
+        if kept.ByteSize():  # what is not there is not to be there and empty
+            message.MergeFrom(kept)
 
     return put

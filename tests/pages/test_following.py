@@ -1,0 +1,45 @@
+"""Pages that look by themselves whether something changed: the desk asks the database once for all of them."""
+
+from collections.abc import Callable
+
+import pytest
+import streamlit as st
+
+from tests.pages.conftest import Sql
+from ticketcore import desk
+from ticketcore.access import Person
+from ticketcore.errors import DatabaseUnavailable, Forbidden
+from ticketcore.ui import loaders, me
+
+LOOKS = pytest.mark.parametrize("look", [loaders.recent_version, loaders.shared_version])
+Look = Callable[[], tuple[float, str | None]]
+
+
+@LOOKS
+def test_whoever_looks_soon_after_another_sees_the_same_and_later_a_change(sql: Sql, look: Look) -> None:
+    first = look()
+    sql("insert into tickets (title, description, category, priority) values ('New', 'A', 'billing', 'low')")
+    assert look() == first
+    st.cache_data.clear()  # as when its time is over
+    assert look()[1] not in (first[1], None)
+
+
+@LOOKS
+def test_whose_session_has_ended_is_told_so_whoever_looked_before(monkeypatch: pytest.MonkeyPatch, look: Look) -> None:
+    assert look()[1]
+    monkeypatch.setattr(me, "desk", lambda: desk.current().seat(Person(None, None)))
+    with pytest.raises(Forbidden):
+        look()
+
+
+@LOOKS
+def test_a_database_that_is_away_is_found_out_once_for_all(monkeypatch: pytest.MonkeyPatch, look: Look) -> None:
+    asked = []
+
+    def version() -> str:
+        asked.append(1)
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(loaders, "version", version)
+    assert [look()[1] for _ in range(5)] == [None] * 5
+    assert len(asked) == 1
