@@ -16,7 +16,7 @@ from ticketcore.ui.words import INKS, PRIORITY_COLOURS, STATUS_COLOURS, label
 
 
 # Building the charts costs 36–95 ms a rerun, replaying them 4 ms.
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
+@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
 def draw(matching: TicketFilter, at: str, zone: str, theme: str) -> None:
     """Metrics and charts for what matches, as of version `at`; days are those of `zone`, inks those of `theme`."""
     numbers = loaders.overview(matching, at)

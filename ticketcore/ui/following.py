@@ -5,8 +5,8 @@ import time
 
 import streamlit as st
 
-from ticketcore.errors import Forbidden
-from ticketcore.ui import loaders
+from ticketcore.access import Role
+from ticketcore.ui import loaders, me
 
 
 def rerun_when_changed(seen: str, began: float | None = None) -> None:
@@ -20,16 +20,20 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
 
     @st.fragment(run_every="5s")
     def watch() -> None:
+        _leave_if_over()
         if time.monotonic() < max(again, drawn + 1):  # as in the run that draws the page, which nothing is to break off
             return
-        try:
-            taken, version = loaders.recent_version()
-        except Forbidden:
-            st.rerun()  # the page itself says so, and that the database is away
+        taken, version = loaders.recent_version()
         if taken > drawn and version != seen:
             st.rerun()
 
     watch()
+
+
+def _leave_if_over() -> None:
+    """Draws the page anew, which then says how to come in again, once the session is over."""
+    if not me.may(Role.VIEWER):
+        st.rerun()
 
 
 def version_to_show(key: str) -> str | None:
@@ -52,12 +56,10 @@ def rerun_together(seen: str, key: str, began: float) -> None:
     @st.fragment(run_every="5s")
     def watch() -> None:
         nonlocal turn
+        _leave_if_over()
         if time.monotonic() < max(again, drawn + 1):
             return
-        try:
-            taken, version = loaders.shared_version()
-        except Forbidden:
-            st.rerun()
+        taken, version = loaders.shared_version()
         if taken > drawn and version != seen:
             if turn:
                 turn -= 1

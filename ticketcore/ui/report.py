@@ -22,7 +22,7 @@ COLOURS: dict[Better, Literal["normal", "inverse", "off"]] = {"more": "normal", 
 """How a change is coloured, by what is better."""
 
 
-@st.cache_data(max_entries=64, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY)
+@st.cache_data(max_entries=24, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY)
 def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Shown | None:
     """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun."""
     running = me.desk()
@@ -34,7 +34,7 @@ def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) 
     return running.helper.ask(marks.shown, matching, period, unit, targets)
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
+@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
 def draw(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, theme: str) -> None:
     """Everything about the period beside the equally long one before, as of version `at`."""
     figures = shown(matching, first, last, unit, at)

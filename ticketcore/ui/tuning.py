@@ -30,7 +30,7 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(2_000, 10, 10)
 
 
 def _kept(populate: Populate) -> Populate:
