@@ -103,6 +103,7 @@ def test_the_whole_page_can_be_printed(month: None, open_window: Opening) -> Non
 
 def test_a_chart_is_saved_as_a_picture(month: None, open_window: Opening) -> None:
     page = stats(open_window)
+    page.get_by_text("Suggestions kept", exact=True).first.wait_for()  # all is drawn, and moves no more
     chart = page.locator("[aria-label^='Backlog: from']").first
     chart.evaluate("chart => chart.scrollIntoView({block: 'center'})")  # its buttons are not to be under the header
     chart.hover()
