@@ -10,7 +10,7 @@ import streamlit as st
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Status
 from ticketcore.ui import charts, links, loaders
-from ticketcore.ui.marks import narrowed
+from ticketcore.ui.links import narrowed
 from ticketcore.ui.meanings import MEANINGS
 from ticketcore.ui.words import INKS, PRIORITY_COLOURS, STATUS_COLOURS, label
 

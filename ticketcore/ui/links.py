@@ -2,6 +2,7 @@
 
 import enum
 from datetime import datetime
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,16 @@ BEHIND = "behind"
 """The key of the address under which, as a query of its own, the conditions stand that have no field in the bar."""
 
 Params = list[tuple[str, str]]
+
+
+def narrowed(behind: TicketFilter, **facets: Any) -> TicketFilter:
+    """The filter with these values; of a facet that it names itself, with those that both name, which must be some."""
+    update = {}
+    for name, value in facets.items():
+        values = value if isinstance(value, tuple) else (value,)
+        named = getattr(behind, name)
+        update[name] = tuple(one for one in values if one in named) or values if named else values
+    return behind.model_copy(update=update)
 
 
 def params(matching: TicketFilter, zone: ZoneInfo) -> Params:

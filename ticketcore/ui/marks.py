@@ -21,6 +21,7 @@ from ticketcore.period import Bucket, Period, Unit, midnight
 from ticketcore.reports import Spread, Suggested, created_in, due_in, resolved_in
 from ticketcore.review import Review, review
 from ticketcore.ui import links
+from ticketcore.ui.links import narrowed
 from ticketcore.ui.words import label
 
 FEW = 20
@@ -213,16 +214,6 @@ def shown(
     found = Shown(review(db, matching, period, unit, targets), matching, period, targets)
     found.frames()
     return found
-
-
-def narrowed(behind: TicketFilter, **facets: Any) -> TicketFilter:
-    """The filter with these values; of a facet that it names itself, with those that both name, which must be some."""
-    update = {}
-    for name, value in facets.items():
-        values = value if isinstance(value, tuple) else (value,)
-        named = getattr(behind, name)
-        update[name] = tuple(one for one in values if one in named) or values if named else values
-    return behind.model_copy(update=update)
 
 
 def kept(cells: Counter[Suggested]) -> tuple[int, int]:
