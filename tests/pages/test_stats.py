@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import ZONE, Filing, Sql, change, charts, links, run, shows, visit
+from ticketcore.ui import pages
 
 
 @pytest.fixture
@@ -23,6 +24,16 @@ def some(sql: Sql) -> None:
         " (enum_range(null::ticket_status))[1 + n / 11 % 4], now() - n * interval '3 hours'"
         " from generate_series(1, 300) n"
     )
+
+
+def test_two_who_look_at_the_same_page_have_a_page_each() -> None:
+    """Streamlit notes on a page whether it may run: one that two visitors share would be refused to one of them."""
+    assert not visit("stats.py").exception
+    first, second = pages.page("stats"), pages.page("stats")
+    assert (first.url_path, first.title) == (second.url_path, second.title) == ("stats", "Stats")
+    first._can_be_called = True
+    assert not second._can_be_called
+    assert not pages.page("stats")._can_be_called
 
 
 def figures(at: AppTest) -> dict[str, str]:
