@@ -2,19 +2,19 @@
 
 To count, group or sort a million tickets takes PostgreSQL a second of a processor, after every change anew. Here each
 ticket is some forty bytes in arrays, and numpy takes a hundredth of that. Nothing is ever older than the question: each
-view begins by reading what was changed since the base was read, which takes a millisecond or two.
+view begins by reading what was changed since the one before, which takes a millisecond or two.
 
 What was changed: `changed_in` is the number of the transaction that changed a ticket last, and whatever a snapshot did
 not see has a number at or above its `xmin`. As in `feed`, the last number below that which a ticket bears is kept, not
-`xmin` itself, which might run ahead of a crash of the server. Tickets beyond it are read again and stand in for those
-in the base; they lie beside it until there are many. A base is read anew when the table is another than before:
-after a restored backup, or when it was emptied.
+`xmin` itself, which might run ahead of a crash of the server. Tickets beyond it are read, and stand in for those in the
+base; they lie beside it until there are many. A base is read anew when the table is another than before: after a
+restored backup, or when it was emptied.
 """
 
 import functools
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -58,6 +58,7 @@ class Part:
 @dataclass(frozen=True)
 class _State:
     base: Part
+    beside: Part
     view: View
 
 
@@ -69,19 +70,28 @@ class _Mirror:
     state: Latest[_State] = field(default_factory=Latest)
 
     def read(self, db: Database, before: _State | None) -> _State:
-        base, beside = before.base if before else None, None
-        if base is not None:
-            since = base.seen
-            beside = db.aside(lambda there: _part(there, self.codes, since))
-        if base is None or beside is None or beside.table != base.table:
-            base = db.aside(lambda there: _part(there, self.codes, None))
-            beside = _nothing(base)
-        elif len(beside.rows) > BESIDE and beside.seen > base.seen:
+        if before is None:
+            return self._begin(db)
+        base, beside = before.base, before.beside
+        newer = db.aside(lambda there: _part(there, self.codes, beside.seen))
+        if newer.table != base.table:
+            return self._begin(db)
+        if not len(newer.rows):
+            return replace(before, beside=replace(beside, seen=max(beside.seen, newer.seen)))
+        beside = _merged(beside, newer)
+        if len(beside.rows) > BESIDE and beside.seen > base.seen:
             base = _merged(base, beside)
             beside = _nothing(base)
+        return self._state(base, beside)
+
+    def _begin(self, db: Database) -> _State:
+        base = db.aside(lambda there: _part(there, self.codes, None))
+        return self._state(base, _nothing(base))
+
+    def _state(self, base: Part, beside: Part) -> _State:
         is_current = np.ones(len(base.rows), dtype=np.bool_)
         is_current[base.rows.places(beside.rows["id"])] = False
-        return _State(base, View(base.rows, is_current, beside.rows, _reopened(base, beside), self.codes))
+        return _State(base, beside, View(base.rows, is_current, beside.rows, _reopened(base, beside), self.codes))
 
 
 _mirrors: WeakKeyDictionary[Pool, _Mirror] = WeakKeyDictionary()
@@ -108,11 +118,11 @@ def _nothing(base: Part) -> Part:
 
 
 def _merged(base: Part, beside: Part) -> Part:
-    """The base with what lies beside it, as if it had been read now."""
+    """The one with the other, which was read later, in place of what it has of the same tickets."""
     kept = np.ones(len(base.rows), dtype=np.bool_)
     kept[base.rows.places(beside.rows["id"])] = False
     columns = {name: np.concatenate([base.rows[name][kept], beside.rows[name]]) for name in base.rows.columns}
-    return Part(_by_id(columns), _reopened(base, beside), beside.seen, beside.table)
+    return Part(_by_id(columns), _reopened(base, beside), max(base.seen, beside.seen), beside.table)
 
 
 def _reopened(base: Part, beside: Part) -> Reopened:

@@ -220,3 +220,29 @@ def test_two_desks_see_what_the_other_changed(server: str, db: Database, sql: sa
         tickets.create(another if number % 2 else db, NEW, source=Source.API)
         assert [count(one) for one in (db, another)] == [number, number]
     another.close()
+
+
+def test_only_what_was_changed_since_the_last_view_is_read(
+    db: Database, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(sql, [{}] * 30)
+    agree(db, sql)
+    read: list[int] = []
+    part = mirror._part
+
+    def noted(*asked: Any) -> mirror.Part:
+        found = part(*asked)
+        read.append(len(found.rows))
+        return found
+
+    monkeypatch.setattr(mirror, "_part", noted)
+    for chosen, status, number in (
+        ("id <= 20", "resolved", 20), ("id = 25", "resolved", 1), ("id in (1, 2, 26)", "closed", 3),
+        ("false", "open", 0),
+    ):  # fmt: skip
+        sql.exec_driver_sql(f"update tickets set status = '{status}' where {chosen}")
+        agree(db, sql)
+        assert read[0] == number
+        read.clear()
+    agree(db, sql, status=["resolved"])
+    assert len(mirror.view(db).beside) == 22, "each of them once"
