@@ -3,7 +3,6 @@
 import streamlit as st
 
 from ticketcore.access import Role
-from ticketcore.errors import DatabaseUnavailable
 from ticketcore.suggestion import DEFAULTS, DESK_MODEL, PARTS
 from ticketcore.ui import drafts, loaders, me, pages
 from ticketcore.ui.widgets import guard
@@ -84,10 +83,7 @@ def dropdowns() -> None:
 
 def lookalikes() -> None:
     """Tickets that may tell of the same, so that none is filed twice."""
-    try:
-        found = loaders.lookalikes(draft.value("title"), draft.value("description"))
-    except DatabaseUnavailable:
-        return  # submitting will say so
+    found = loaders.lookalikes(draft.value("title"), draft.value("description"))
     if found:
         with st.container(border=True, gap=None):
             st.markdown(":material/content_copy: **Has this been filed already?**")

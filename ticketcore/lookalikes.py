@@ -41,16 +41,20 @@ class Lookalike:
     """Between 0 and 1, which is the same text but for case and punctuation."""
 
 
-def find(db: Database, title: str, description: str, *, now: datetime, limit: int = 5) -> list[Lookalike]:
-    """The tickets of the year before `now` that are most like a new one, the likest first.
+def subject(title: str, description: str) -> str:
+    """What titles are compared with: the title, or without one the first line of the description."""
+    lines = (title.strip() or description.strip()).splitlines()
+    return lines[0][:TITLE_LENGTH].replace("\x00", "") if lines else ""
 
-    Without a title the first line of the description stands for it; a text of fewer than three characters is like none.
+
+def find(db: Database, words: str, *, now: datetime, limit: int = 5) -> list[Lookalike]:
+    """The tickets of the year before `now` whose titles are most like this subject, the likest first.
+
+    One of fewer than three characters is like none.
 
     Raises:
         DatabaseUnavailable: the database is away, or took longer than `PATIENCE`.
     """
-    lines = (title.strip() or description.strip()).splitlines()
-    words = lines[0][:TITLE_LENGTH].replace("\x00", "") if lines else ""
     if len(words) < 3:
         return []
     t = tickets.c

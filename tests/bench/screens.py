@@ -88,7 +88,7 @@ def report(db: Database, sql: Any, tickets: int) -> Iterator[str]:
 
 def alike(db: Database, title: str) -> None:
     with contextlib.suppress(DatabaseUnavailable):  # given up
-        lookalikes.find(db, title, "", now=datetime.now(UTC))
+        lookalikes.find(db, title, now=datetime.now(UTC))
 
 
 def times(work: Callable[[], object]) -> list[float]:

@@ -30,10 +30,14 @@ def similarity(one: str, other: str) -> float:
     return len(mine & theirs) / len(mine | theirs) if mine | theirs else 0.0
 
 
+def find(db: Database, title: str, description: str, **more: int) -> list[lookalikes.Lookalike]:
+    return lookalikes.find(db, lookalikes.subject(title, description), now=NOW, **more)
+
+
 @pytest.mark.parametrize("title", TITLES)
 def test_the_likest_titles_come_first(db: Database, sql: sa.Connection, title: str) -> None:
     put(sql, [{"title": other} for other in TITLES])
-    found = lookalikes.find(db, title, "", now=NOW, limit=20)
+    found = find(db, title, "", limit=20)
     alike = {other: similarity(title, other) for other in TITLES if similarity(title, other) >= 0.5}
     expected = alike if len(title) >= 3 else {}
     assert {one.title: pytest.approx(one.similarity, abs=1e-5) for one in found} == expected
@@ -42,9 +46,9 @@ def test_the_likest_titles_come_first(db: Database, sql: sa.Connection, title: s
 
 def test_without_a_title_the_first_line_of_the_description_stands_for_it(db: Database, sql: sa.Connection) -> None:
     put(sql, [{"title": "Invoice is wrong"}])
-    assert [one.id for one in lookalikes.find(db, " ", "The invoice is wrong\nThe sum.", now=NOW)] == [1]
-    assert lookalikes.find(db, "", "  ", now=NOW) == []
-    assert lookalikes.find(db, "a\x00b" * 100, "", now=NOW) == []
+    assert [one.id for one in find(db, " ", "The invoice is wrong\nThe sum.")] == [1]
+    assert find(db, "", "  ") == []
+    assert find(db, "a\x00b" * 100, "") == []
 
 
 def test_older_than_a_year_is_too_old(db: Database, sql: sa.Connection) -> None:
@@ -56,11 +60,11 @@ def test_older_than_a_year_is_too_old(db: Database, sql: sa.Connection) -> None:
             {"title": "A b c", "created_at": NOW - year},
         ],
     )
-    assert [one.id for one in lookalikes.find(db, "a b c", "", now=NOW)] == [2]
+    assert [one.id for one in find(db, "a b c", "")] == [2]
 
 
 def test_the_threshold_does_not_stay_behind_on_the_connection(db: Database, sql: sa.Connection) -> None:
-    lookalikes.find(db, "Anything", "", now=NOW)
+    find(db, "Anything", "")
     with db.read() as connection:
         assert connection.scalar(sa.text("show pg_trgm.similarity_threshold")) == "0.3"
         assert connection.scalar(sa.text("show gin_fuzzy_search_limit")) == "0"
@@ -72,7 +76,7 @@ def test_what_takes_longer_than_anybody_should_wait_is_given_up(db: Database, sq
     sql.exec_driver_sql("lock table tickets")  # as a database that is too busy
     began = time.monotonic()
     with pytest.raises(DatabaseUnavailable):
-        lookalikes.find(db, "Anything", "", now=NOW)
+        find(db, "Anything", "")
     assert time.monotonic() - began < 5
     sql.exec_driver_sql("rollback")
-    assert lookalikes.find(db, "Anything", "", now=NOW) == []
+    assert find(db, "Anything", "") == []

@@ -25,6 +25,10 @@ from tests.pages.conftest import (
     visit,
 )
 from tests.unit.provider import Behaviour, Provider, fails, says
+from ticketcore.database import Database
+from ticketcore.errors import DatabaseUnavailable
+from ticketcore.lookalikes import Lookalike
+from ticketcore.ui import loaders
 
 STORED = "select title, description, category, priority, status from tickets order by id"
 SUGGESTED = "select suggested_category, suggested_priority, suggestion_source from tickets order by id"
@@ -377,3 +381,20 @@ def test_tickets_that_may_tell_of_the_same_are_shown_before_another_is_filed(fil
     assert shows(at, "Has this been filed already?")
     assert ("#1 Charged *twice* in June · In progress", "ticket?id=1") in links(at)
     assert not shows(change(at, "Title", "Quite another matter"), "Has this been filed already?")
+
+
+def test_a_search_for_such_tickets_is_made_once_for_a_title_even_if_it_was_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def give_up(_db: Database, words: str, **_more: object) -> list[Lookalike]:
+        asked.append(words)
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(loaders, "find", give_up)
+    at = write(visit(), "The printer smells", "Of burnt toast.\nStill.")
+    at.run()
+    assert asked == ["", "The printer smells"]
+    write(at, " ", "Of burnt toast.\nSince noon.")
+    assert asked[2:] == ["Of burnt toast."]

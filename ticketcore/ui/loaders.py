@@ -18,7 +18,7 @@ from ticketcore.access import Role
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count
-from ticketcore.lookalikes import Lookalike, find
+from ticketcore.lookalikes import Lookalike, find, subject
 from ticketcore.models import Ticket
 from ticketcore.neighbours import neighbours as around
 from ticketcore.ui import me
@@ -108,8 +108,8 @@ def views(owner: str | None, at: str) -> list[View]:
 
 
 def lookalikes(title: str, description: str) -> list[Lookalike]:
-    """Tickets that may tell of the same as this text, found within the last minute."""
-    return _lookalikes(title.strip(), description.strip()[:1_000])
+    """Tickets that may tell of the same as this text, found within the last minute; none if that took too long."""
+    return _lookalikes(subject(title, description))
 
 
 def newest(limit: int, at: str) -> pd.DataFrame:
@@ -167,10 +167,14 @@ def _views(owner: str | None, at: str) -> list[View]:
     return known_to(me.desk().db, owner)
 
 
-# By time and not by version: what is filed in the meantime is among the newest tickets beside the form.
+# By time and not by version: what is filed in the meantime is among the newest tickets beside the form. That the search
+# was given up is kept as well: with every run of the page it would be waited for again.
 @st.cache_data(max_entries=200, ttl=60, show_spinner=False)
-def _lookalikes(title: str, description: str) -> list[Lookalike]:
-    return find(me.desk().db, title, description, now=datetime.now(UTC))
+def _lookalikes(words: str) -> list[Lookalike]:
+    try:
+        return find(me.desk().db, words, now=datetime.now(UTC))
+    except DatabaseUnavailable:  # submitting will say so
+        return []
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
