@@ -45,7 +45,7 @@ with guard():
         last = max(1, -(-number.number // loaders.PAGE_SIZE))
         page = loaders.page(matching, sort, min(st.pagination(last, key="page", bind="query-params"), last), at)
         with rows:
-            if page.empty:
+            if not page:
                 st.info("No ticket matches this filter.", icon=":material/filter_alt:")
                 ticked = []
             elif together_on:

@@ -130,9 +130,9 @@ def newest_tickets() -> None:
     """The latest tickets of the desk, so that one sees one's own arrive and a duplicate before filing it."""
     with guard():
         tickets = loaders.newest(8, loaders.version())
-        if tickets.empty:
+        if not tickets:
             st.caption("Nothing has been filed yet. The newest tickets will be listed here.")
-        for ticket in tickets.itertuples():
+        for ticket in tickets:
             with st.container(gap=None):
                 st.page_link(
                     pages.page("ticket"),

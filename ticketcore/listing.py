@@ -101,7 +101,7 @@ def summaries(
     rows = _found(db, selected or masks.selection(db, matching), sort, limit, offset) if matching.search else None
     if rows is None:
         rows = page(db, _brief, matching, sort, limit=limit, offset=offset)
-    return [Summary(**{name: getattr(row, name) for name in Summary.__dataclass_fields__}) for row in rows]
+    return [Summary(*row[: len(_brief)]) for row in rows]
 
 
 def _found(

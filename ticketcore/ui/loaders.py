@@ -5,19 +5,17 @@ and nothing old is shown after a change, whichever process made it. Nothing else
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from ticketcore import listing, masks, stats
 from ticketcore.access import Role
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import Sort, TicketFilter
-from ticketcore.listing import Count
+from ticketcore.listing import Count, Summary
 from ticketcore.lookalikes import Lookalike, find, subject
 from ticketcore.models import Ticket
 from ticketcore.neighbours import neighbours as around
@@ -81,8 +79,8 @@ def count(matching: TicketFilter, at: str) -> Count:
     return _count(matching, at)
 
 
-def page(matching: TicketFilter, sort: Sort, number: int, at: str) -> pd.DataFrame:
-    """One page of the list, as of version `at`: id, title, excerpt, category, priority, status, created_at (UTC)."""
+def page(matching: TicketFilter, sort: Sort, number: int, at: str) -> Sequence[Summary]:
+    """One page of the list, as of version `at`."""
     return _summaries(matching, sort, PAGE_SIZE, (number - 1) * PAGE_SIZE, at)
 
 
@@ -112,8 +110,8 @@ def lookalikes(title: str, description: str) -> list[Lookalike]:
     return _lookalikes(subject(title, description))
 
 
-def newest(limit: int, at: str) -> pd.DataFrame:
-    """The newest tickets of the desk, as of version `at`; columns as in `page`."""
+def newest(limit: int, at: str) -> Sequence[Summary]:
+    """The newest tickets of the desk, as of version `at`."""
     return _summaries(TicketFilter(), Sort.NEWEST, limit, 0, at)
 
 
@@ -149,12 +147,11 @@ def _count(matching: TicketFilter, at: str) -> Count:
     return listing.count(me.desk().db, matching, _selected(matching, at))
 
 
-@st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
-def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: str) -> pd.DataFrame:
+# As it is and not as a copy for each who asks, which takes longer than to make it: nobody can change it.
+@st.cache_resource(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
+def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: str) -> tuple[Summary, ...]:
     selected = _selected(matching, at) if matching.search else None
-    rows = listing.summaries(me.desk().db, matching, sort=sort, limit=limit, offset=offset, selected=selected)
-    columns = ["id", "title", "excerpt", "category", "priority", "status", "created_at"]
-    return pd.DataFrame([asdict(row) for row in rows], columns=columns)
+    return tuple(listing.summaries(me.desk().db, matching, sort=sort, limit=limit, offset=offset, selected=selected))
 
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
