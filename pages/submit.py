@@ -125,7 +125,7 @@ with form:
         st.error(complaint(part, message), icon=":material/error:")
 
 
-@st.fragment(run_every="5s")
+@st.fragment(run_every=5)
 def newest_tickets() -> None:
     """The latest tickets of the desk, so that one sees one's own arrive and a duplicate before filing it."""
     with guard():

@@ -13,7 +13,6 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 import psutil
 import pytest
 import sqlalchemy as sa
@@ -109,9 +108,9 @@ def test_a_review_is_the_same_wherever_it_is_made(db: Database, sql: sa.Connecti
         here = review(db, matching, PERIOD, Unit.WEEK, TARGETS)
         assert helper.ask(review, matching, PERIOD, Unit.WEEK, TARGETS) == here
         shown, wanted = (ask(helper, db, matching) for ask in (_apart, _here))
-        assert list(shown.frames()) == list(wanted.frames())
-        for name, frame in shown.frames().items():
-            pd.testing.assert_frame_equal(frame, wanted.frames()[name])
+        assert list(shown.tables()) == list(wanted.tables())
+        for name, table in shown.tables().items():
+            assert table.equals(wanted.tables()[name]), name
     assert there(helper) == process
 
 

@@ -103,7 +103,7 @@ def test_the_list_behind_every_mark_has_as_many_tickets_as_the_mark_says(
     shown = Shown(review(filled, where, period, Unit.WEEK, TARGETS), where, period, TARGETS)
     followed = 0
     for name in FRAMES:
-        for number, link in marks(getattr(shown, name)):
+        for number, link in marks(getattr(shown, name).to_pandas()):
             assert (link is None) == (number == 0), (name, number, link)
             if link:
                 followed += 1
@@ -115,5 +115,5 @@ def test_the_workbook_holds_the_numbers_of_the_page_and_no_links(filled: databas
     period = PERIODS["long over"]
     shown = Shown(review(filled, TicketFilter(), period, Unit.DAY, TARGETS), TicketFilter(), period, TARGETS)
     found = sheets(shown)
-    assert found["Created and resolved"]["number"].tolist() == shown.flow["number"].tolist()
+    assert found["Created and resolved"]["number"].tolist() == shown.flow["number"].to_pylist()
     assert not [column for frame in found.values() for column in frame if "link" in str(column)]

@@ -70,7 +70,7 @@ def _link(query: list[tuple[str, str]]) -> None:
         )
 
 
-@st.fragment(run_every="1s")
+@st.fragment(run_every=1)
 def _progress(name: str) -> None:
     """How far the download is."""
     with guard():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from ticketcore.filters import TicketFilter
@@ -39,13 +39,13 @@ def draw(matching: TicketFilter, at: str, zone: str, theme: str) -> None:
                 links.address(narrowed(matching, **{name: value}), of) if number else None
                 for value, number in counts.items()
             ]
-            frame = pd.DataFrame({"value": map(label, counts), "number": list(counts.values()), "link": ways})
+            bars = pa.table({"value": list(map(label, counts)), "number": list(counts.values()), "link": ways})
             colour = tuple(colours[value] for value in counts) if colours else None
             spec = charts.breakdown(tuple(counts), f"By {name}", INKS[theme], colour)
             words = ", ".join(f"{label(value)} {number:,}" for value, number in counts.items())
             with st.container(border=True):
                 st.markdown(f"**By {name}**")
-                st.vega_lite_chart(frame, spec, alt=f"By {name}: {words}")
+                st.vega_lite_chart(bars, spec, alt=f"By {name}: {words}")
 
 
 def _metric(name: str, number: int, behind: TicketFilter, zone: ZoneInfo) -> None:

@@ -18,7 +18,7 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
     drawn = time.monotonic()
     again = drawn + min(100 * (drawn - began), 60) if began else drawn
 
-    @st.fragment(run_every="5s")
+    @st.fragment(run_every=5)
     def watch() -> None:
         _leave_if_over()
         if time.monotonic() < max(again, drawn + 1):  # as in the run that draws the page, which nothing is to break off
@@ -53,7 +53,7 @@ def rerun_together(seen: str, key: str, began: float) -> None:
     again = drawn + min(30 * (drawn - began), 120) - 10
     turn = random.randrange(3)  # noqa: S311 - whose turn it is first is no secret
 
-    @st.fragment(run_every="5s")
+    @st.fragment(run_every=5)
     def watch() -> None:
         nonlocal turn
         _leave_if_over()

@@ -125,13 +125,13 @@ def _today() -> date:
 
 
 # That the database is away is kept as well: to find it out may take seconds, and everybody asks.
-@st.cache_data(ttl="2s", max_entries=1, show_spinner=False)
+@st.cache_data(ttl=2, max_entries=1, show_spinner=False)
 def _recent_version() -> tuple[float, str | None]:
     taken = time.monotonic()
     return taken, version_if_there()
 
 
-@st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
+@st.cache_data(ttl=10, max_entries=1, show_spinner=False)
 def _shared_version() -> tuple[float, str | None]:
     taken = time.monotonic()
     return taken, version_if_there()

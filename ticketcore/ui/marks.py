@@ -1,16 +1,16 @@
-"""What the stats page draws of a period: a frame for each figure, in which every number has a link to its tickets.
+"""What the stats page draws of a period: a table for each figure, in which every number has a link to its tickets.
 
 Pure functions of a review. The page draws them and the workbook holds them, so screen and file cannot differ.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 
 from ticketcore import reports
 from ticketcore.behind import WEEKDAYS
@@ -37,8 +37,8 @@ class Shown:
     period: Period
     targets: dict[Priority, timedelta]
 
-    def frames(self) -> dict[str, pd.DataFrame]:
-        """Every frame, by name; each is made once."""
+    def tables(self) -> dict[str, pa.Table]:
+        """Every table, by name; each is made once."""
         return {name: getattr(self, name) for name, what in vars(Shown).items() if isinstance(what, cached_property)}
 
     def link(self, behind: TicketFilter, number: int) -> str | None:
@@ -46,7 +46,7 @@ class Shown:
         return links.address(behind, self.period.timezone) if number else None
 
     @cached_property
-    def flow(self) -> pd.DataFrame:
+    def flow(self) -> pa.Table:
         """first day, whole, what (Created or Resolved), number, link: two rows for each bucket."""
         rows = []
         flowed = self.review.flow
@@ -54,10 +54,10 @@ class Shown:
             for what, number in (("created", created), ("resolved", resolved)):
                 behind = self.matching.behind_figure(**{f"{what}_from": bucket.start, f"{what}_to": bucket.end})
                 rows.append((bucket.first, bucket.is_whole, label(what), number, self.link(behind, number)))
-        return _dated(rows, "whole", "what", "number", "link")
+        return _table(rows, "first", "whole", "what", "number", "link")
 
     @cached_property
-    def backlog(self) -> pd.DataFrame:
+    def backlog(self) -> pa.Table:
         """first day of the bucket, whole, number of tickets at its end, link."""
 
         def behind(bucket: Bucket) -> TicketFilter:
@@ -67,19 +67,19 @@ class Shown:
             (bucket.first, bucket.is_whole, number, self.link(behind(bucket), number))
             for bucket, number in zip(self.review.flow.buckets, self.review.flow.backlog, strict=True)
         ]
-        return _dated(rows, "whole", "number", "link")
+        return _table(rows, "first", "whole", "number", "link")
 
     @cached_property
-    def resolution(self) -> pd.DataFrame:
+    def resolution(self) -> pa.Table:
         """by (Priority or Category), value, p50, p90 in hours, number, link, p50 before, whole (not few)."""
         return self._spreads("resolution", resolved_in(self.matching, self.period))
 
     @cached_property
-    def response(self) -> pd.DataFrame:
+    def response(self) -> pa.Table:
         """by (Priority or Category), value, p50, p90 in hours, number, link, p50 before, whole (not few)."""
         return self._spreads("response", created_in(self.matching, self.period, responded=True))
 
-    def _spreads(self, of: str, behind: TicketFilter) -> pd.DataFrame:
+    def _spreads(self, of: str, behind: TicketFilter) -> pa.Table:
         now, before = getattr(self.review.now, of), getattr(self.review.before, of)
         rows = []
         for kind, values in (("priority", reversed(Priority)), ("category", Category)):
@@ -88,10 +88,10 @@ class Shown:
                 link = self.link(narrowed(behind, **{kind: value}), one.number)
                 row = (label(kind), label(value), one.p50, one.p90, one.number, link, before[value].p50)
                 rows.append((*row, one.number >= FEW))
-        return pd.DataFrame(rows, columns=["by", "value", "p50", "p90", "number", "link", "before", "whole"])
+        return _table(rows, "by", "value", "p50", "p90", "number", "link", "before", "whole")
 
     @cached_property
-    def promises(self) -> pd.DataFrame:
+    def promises(self) -> pa.Table:
         """priority, hours, due, met, missed, share, that before, a link for each of the three: most severe first."""
         rows = []
         for priority, one in reversed(self.review.now.promises.items()):
@@ -105,10 +105,10 @@ class Shown:
                 "due_link": self.link(behind, one.due), "met_link": self.link(met, one.met),
                 "missed_link": self.link(missed, one.due - one.met),
             })  # fmt: skip
-        return pd.DataFrame(rows)
+        return pa.Table.from_pylist(rows)
 
     @cached_property
-    def ages(self) -> pd.DataFrame:
+    def ages(self) -> pa.Table:
         """age, priority, number, link: the oldest first."""
         today = self.period.now.astimezone(self.period.timezone).date()
         rows = []
@@ -119,7 +119,7 @@ class Shown:
                 behind = narrowed(self.unsettled(), priority=priority).model_copy(update=days)
                 number = self.review.ageing[place, priority]
                 rows.append((_age(place), label(priority), number, self.link(behind, number)))
-        return pd.DataFrame(rows, columns=["age", "priority", "number", "link"])
+        return _table(rows, "age", "priority", "number", "link")
 
     def _midnight(self, day: date) -> datetime:
         return midnight(day, self.period.timezone)
@@ -129,7 +129,7 @@ class Shown:
         return narrowed(self.matching.behind_figure(), status=UNSETTLED)
 
     @cached_property
-    def arrivals(self) -> pd.DataFrame:
+    def arrivals(self) -> pa.Table:
         """day, hour, number, link: 168 rows."""
         rows = []
         for day, numbers in enumerate(self.review.arrivals, start=1):
@@ -137,10 +137,10 @@ class Shown:
                 zone = self.period.timezone.key
                 behind = created_in(self.matching, self.period, weekday=(day,), hour=(hour,), timezone=zone)
                 rows.append((WEEKDAYS[day - 1][:3], hour, number, self.link(behind, number)))
-        return pd.DataFrame(rows, columns=["day", "hour", "number", "link"])
+        return _table(rows, "day", "hour", "number", "link")
 
     @cached_property
-    def work(self) -> pd.DataFrame:
+    def work(self) -> pa.Table:
         """assignee, unsettled, resolved, p50 in hours, the last two before, a link for each number: busiest first."""
         rows = []
         before = {one.assignee: one for one in self.review.before.work}
@@ -153,10 +153,10 @@ class Shown:
                 "resolved_before": earlier.resolved if earlier else 0, "p50_before": earlier and earlier.p50,
                 "unsettled_link": self.link(has, one.unsettled), "resolved_link": self.link(did, one.resolved),
             })  # fmt: skip
-        return pd.DataFrame(rows)
+        return pa.Table.from_pylist(rows)
 
     @cached_property
-    def suggestions(self) -> pd.DataFrame:
+    def suggestions(self) -> pa.Table:
         """source, number, category and priority kept, their shares before, and a link for each of the three numbers."""
         rows = []
         before = _by(self.review.before.suggestions, lambda cell: cell.source)
@@ -167,10 +167,10 @@ class Shown:
                 f"{what}_before": share(earlier[f"{what}_kept"], earlier["number"]) for what in ("category", "priority")
             }
             rows.append({"source": source, **_kept(cells), **shares, **self._kept_links(behind, _kept(cells))})
-        return pd.DataFrame(rows)
+        return pa.Table.from_pylist(rows)
 
     @cached_property
-    def suggestions_over_time(self) -> pd.DataFrame:
+    def suggestions_over_time(self) -> pa.Table:
         """first day, whole and not few, source, what (Category or Priority), kept, number, share, link."""
         rows = []
         for (place, source), cells in sorted(
@@ -185,10 +185,10 @@ class Shown:
                 part, whole = found[f"{what}_kept"], found["number"]
                 row = (label(what), part, whole, share(part, whole), leading[f"{what}_kept_link"])
                 rows.append((bucket.first, bucket.is_whole and whole >= FEW, source, *row))
-        return _dated(rows, "whole", "source", "what", "kept", "number", "share", "link")
+        return _table(rows, "first", "whole", "source", "what", "kept", "number", "share", "link")
 
     @cached_property
-    def confusion(self) -> pd.DataFrame:
+    def confusion(self) -> pa.Table:
         """suggested, became, number, link: the confusion matrix of the categories."""
         rows = []
         for (suggested, became), cells in _by(
@@ -196,7 +196,7 @@ class Shown:
         ).items():
             behind = narrowed(created_in(self.matching, self.period, suggested_category=(suggested,)), category=became)
             rows.append((label(suggested), label(became), cells.total(), self.link(behind, cells.total())))
-        return pd.DataFrame(rows, columns=["suggested", "became", "number", "link"])
+        return _table(rows, "suggested", "became", "number", "link")
 
     def _kept_links(self, behind: TicketFilter, numbers: dict[str, int]) -> dict[str, str | None]:
         found = {name: behind.model_copy(update={name: True}) for name in ("category_kept", "priority_kept")}
@@ -206,13 +206,13 @@ class Shown:
 def shown(
     db: Database, matching: TicketFilter, period: Period, unit: Unit, targets: dict[Priority, timedelta]
 ) -> Shown:
-    """The review of a period that has begun, with every frame.
+    """The review of a period that has begun, with every table.
 
     Raises:
         DatabaseUnavailable: the database is away, or a query ran over its time.
     """
     found = Shown(review(db, matching, period, unit, targets), matching, period, targets)
-    found.frames()
+    found.tables()
     return found
 
 
@@ -226,9 +226,14 @@ def share(part: int, whole: int) -> float | None:
     return 100 * part / whole if whole else None
 
 
-def _dated(rows: list[tuple[Any, ...]], *columns: str) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["first", *columns])
-    return frame.assign(first=pd.to_datetime(frame["first"]))
+def _table(rows: Sequence[Sequence[Any]], *columns: str) -> pa.Table:
+    values = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return pa.table({name: _column(name, some) for name, some in zip(columns, values, strict=True)})
+
+
+def _column(name: str, values: Sequence[Any]) -> pa.Array:
+    # A day goes to the browser as a moment, which is what charts draw days from.
+    return pa.array(values, pa.date32()).cast(pa.timestamp("us")) if name == "first" else pa.array(values)
 
 
 def _by(cells: Counter[Suggested], key: Callable[[Suggested], Any]) -> dict[Any, Counter[Suggested]]:

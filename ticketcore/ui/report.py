@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
-import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from ticketcore import reports
@@ -22,7 +22,8 @@ COLOURS: dict[Better, Literal["normal", "inverse", "off"]] = {"more": "normal", 
 """How a change is coloured, by what is better."""
 
 
-@st.cache_data(max_entries=24, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY)
+# As they are and not as a copy for each who asks: nobody can change them.
+@st.cache_resource(max_entries=24, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY)
 def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Shown | None:
     """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun."""
     running = me.desk()
@@ -58,7 +59,7 @@ def draw(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, t
         with st.container(border=True):
             _title("When tickets arrive", f"When tickets arrive ({zone.key})")
             arrivals = figures.arrivals
-            spec = charts.heat(tuple(arrivals["day"].unique()))
+            spec = charts.heat(tuple(dict.fromkeys(arrivals["day"].to_pylist())))
             st.vega_lite_chart(arrivals, spec, alt="When tickets arrive: weekday by hour")
         _suggestions(figures, INKS[theme])
     with right:
@@ -130,19 +131,20 @@ def _hours(hours: float | None, behind: int = FEW) -> str:
     return "–" if hours is None else f"{hours:,.1f}" + (" (few)" if behind < FEW else "")
 
 
-def _spreads(name: str, frame: pd.DataFrame) -> None:
+def _spreads(name: str, spread: pa.Table) -> None:
     with st.container(border=True):
         _title(name, f"{name}, hours", "Few", "The period before")
-        heard = ", ".join(f"{one.value} {_hours(one.p50, one.number)}" for one in tables.rows(frame))
+        rows = list(tables.rows(spread))
+        heard = ", ".join(f"{one.value} {_hours(one.p50, one.number)}" for one in rows)
         st.vega_lite_chart(
-            frame,
-            charts.spreads(tuple(frame["value"]), is_empty=not frame["number"].any()),
+            spread,
+            charts.spreads(tuple(one.value for one in rows), is_empty=not any(one.number for one in rows)),
             alt=f"{name}, median hours: {heard}",
         )
         tables.show(
             ("", "Median", "Before", "Ninth decile", "Tickets"),
             [(one.value, _hours(one.p50, one.number), _hours(one.before), _hours(one.p90, one.number),
-              (f"{one.number:,}", one.link)) for one in tables.rows(frame)],
+              (f"{one.number:,}", one.link)) for one in rows],
         )  # fmt: skip
 
 
@@ -173,14 +175,14 @@ def _percent(part: float | None, behind: int = FEW) -> str:
 
 
 def _ageing(figures: Shown) -> None:
-    frame = figures.ages
-    priorities = list(frame["priority"].unique())
+    rows = list(tables.rows(figures.ages))
+    priorities = dict.fromkeys(one.priority for one in rows)
     with st.container(border=True):
         _title("Open now, by age", "Open now, by age and priority")
         tables.show(
             ("Age", *priorities),
             [(str(age), *((f"{one.number:,}", one.link) for one in group))
-             for age, group in itertools.groupby(tables.rows(frame), lambda one: one.age)],
+             for age, group in itertools.groupby(rows, lambda one: one.age)],
         )  # fmt: skip
         oldest = links.address(figures.unsettled(), figures.period.timezone)
         links.go("The oldest open tickets first", f"{oldest}&sort=Oldest+first")
@@ -204,7 +206,7 @@ def _suggestions(figures: Shown, ink: str) -> None:
     with st.container(border=True):
         _title("Suggestions kept", "Suggestions kept", "Few")
         by_source = figures.suggestions
-        if by_source.empty:
+        if not by_source.num_rows:
             st.caption("Nothing was suggested in this period.")
             return
         tables.show(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 Cell = str | tuple[str, str | None]
@@ -31,11 +31,10 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     st.html(f'{STYLE}<div class="figures" role="group" aria-label="Figures" tabindex="0">{table}</div>')
 
 
-def rows(frame: pd.DataFrame) -> Iterator[Any]:
-    """The rows of a frame, their values by name; None where there is none."""
-    row = _row(tuple(frame.columns))
-    columns = ([None if one != one else one for one in frame[name].tolist()] for name in frame)  # noqa: PLR0124 - NaN
-    yield from map(row._make, zip(*columns, strict=True))
+def rows(table: pa.Table) -> Iterator[Any]:
+    """The rows of a table, their values by name; None where there is none."""
+    columns = (column.to_pylist() for column in table.columns)
+    yield from map(_row(tuple(table.column_names))._make, zip(*columns, strict=True))
 
 
 @lru_cache(maxsize=64)

@@ -41,7 +41,7 @@ def guard() -> Iterator[None]:
         st.error(plain(str(error)), icon=":material/lock:")
 
 
-@st.fragment(run_every="2s")
+@st.fragment(run_every=2)
 def _come_back() -> None:
     if me.desk().db.is_ready():
         st.rerun()

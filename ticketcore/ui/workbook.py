@@ -39,7 +39,7 @@ def sheets(figures: Shown) -> dict[str, pd.DataFrame]:
         "As of": f"{period.now.astimezone(zone):%Y-%m-%d %H:%M}",
         **MEANINGS,
     }
-    frames = {
+    tables = {
         "Created and resolved": figures.flow,
         "Backlog": figures.backlog,
         "Time to resolution": figures.resolution,
@@ -53,8 +53,8 @@ def sheets(figures: Shown) -> dict[str, pd.DataFrame]:
         "Confusion matrix": figures.confusion,
     }
     named = {
-        name: frame.drop(columns=[column for column in frame if str(column).endswith("link")])
-        for name, frame in frames.items()
+        name: table.select([column for column in table.column_names if not column.endswith("link")]).to_pandas()
+        for name, table in tables.items()
     }
     return {"About": pd.DataFrame(about.items(), columns=["What", "Meaning"]), **named}
 
