@@ -135,6 +135,11 @@ class TicketFilter(Behind):
         return bool(self.facets())
 
     @property
+    def is_of_facets_alone(self) -> bool:
+        """Whether nothing else is asked for."""
+        return self.model_copy(update={"category": (), "priority": (), "status": ()}) == TicketFilter()
+
+    @property
     def is_one_cell(self) -> bool:
         """Whether one category, one priority and one status are named."""
         return len(self.category) == len(self.priority) == len(self.status) == 1

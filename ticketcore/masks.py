@@ -1,5 +1,6 @@
 """A `TicketFilter` as a choice among the rows of a mirror: the same tickets as its SQL condition names."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass, replace
@@ -15,11 +16,11 @@ from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.mirror import view
 from ticketcore.models import Category, Priority, Status
-from ticketcore.rows import NEVER, NOBODY, Moments, Rows, View, moment
+from ticketcore.rows import NEVER, NOBODY, SHAPE, Cube, Moments, Rows, View, counted, moment
 
 Mask = npt.NDArray[np.bool_]
 
-_FACETS = ("category", "priority", "status", "assignee", "suggestion_source", "suggested_category")
+_CODED = ("assignee", "suggestion_source", "suggested_category")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,18 @@ class Selection:
     def parts(self) -> tuple[tuple[Rows, Mask | None], ...]:
         """Rows of tickets, and which of them the filter names; all of them where that is None."""
         return tuple(self._parts())
+
+    @cached_property
+    def cube(self) -> Cube:
+        """How many there are of each category, priority and status."""
+        if self.texts is None and self.matching.is_of_facets_alone:
+            admitted, every = self.view.admitted(dict(self.matching.facets())), self.view.cube
+            return Cube(np.where(admitted, every.numbers, 0), np.where(admitted, every.first, NEVER))
+        base, beside = (
+            rows.cube if found is None else counted(rows.cell[found], rows["created_at"][found])
+            for rows, found in self.parts
+        )
+        return Cube(base.numbers + beside.numbers, np.minimum(base.first, beside.first))
 
     def _parts(self) -> Iterator[tuple[Rows, Mask | None]]:
         for rows, current in ((self.view.base, self.view.is_current), (self.view.beside, None)):
@@ -67,7 +80,9 @@ def selection(db: Database, matching: TicketFilter) -> Selection | None:
 
 
 def _conditions(view: View, rows: Rows, matching: TicketFilter) -> Iterator[Mask]:
-    for name in _FACETS:
+    if matching.has_facets:
+        yield view.admitted(dict(matching.facets()))[rows.cell]
+    for name in _CODED:
         if chosen := getattr(matching, name):
             yield view.codes[name].known(chosen)[rows[name]]
     for name in ("created", "resolved"):
@@ -122,6 +137,8 @@ class Cell:
 
 def count(selected: Selection) -> int:
     """How many tickets there are."""
+    if selected.texts is None and selected.matching.is_of_facets_alone:
+        return int(selected.cube.numbers.sum())
     return sum(len(rows) if found is None else int(np.count_nonzero(found)) for rows, found in selected.parts)
 
 
@@ -144,24 +161,9 @@ def page(selected: Selection, sort: Sort, *, limit: int, offset: int) -> list[in
 
 def facets(selected: Selection) -> tuple[dict[tuple[Category, Priority, Status], int], int]:
     """How many tickets there are of each combination, and the moment of the first; `NEVER` for none."""
-    kinds = (Category, Priority, Status)
-    shape = tuple(len(kind) + 1 for kind in kinds)
-    numbers, first = np.zeros(np.prod(shape), dtype=np.int64), NEVER
-    for rows, found in selected.parts:
-        codes = [rows[name] if found is None else rows[name][found] for name in ("category", "priority", "status")]
-        combined = (codes[0] * np.uint8(shape[1]) + codes[1]) * np.uint8(shape[2]) + codes[2]
-        numbers += np.bincount(combined, minlength=len(numbers))
-        created = rows["created_at"]
-        first = min(
-            first, int(created.min(initial=NEVER) if found is None else created.min(initial=NEVER, where=found))
-        )
-    table = numbers.reshape(shape)[1:, 1:, 1:]
-    return {
-        (category, priority, status): int(table[i, j, k])
-        for i, category in enumerate(Category)
-        for j, priority in enumerate(Priority)
-        for k, status in enumerate(Status)
-    }, first
+    numbers, first = selected.cube.numbers.reshape(SHAPE)[1:, 1:, 1:], selected.cube.first
+    each = zip(itertools.product(Category, Priority, Status), numbers.ravel().tolist(), strict=True)
+    return dict(each), int(first.min())
 
 
 def cells(

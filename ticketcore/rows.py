@@ -6,13 +6,20 @@ A moment is a number of microseconds, as PostgreSQL keeps and sends it; `NEVER` 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ticketcore.models import Category, Priority, Status
+
 Moments = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
+
+FACETS = {"category": Category, "priority": Priority, "status": Status}
+SHAPE = tuple(len(kind) + 1 for kind in FACETS.values())
+"""How many codes each facet has; a cell is one of each, numbered in that order."""
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 NEVER = np.iinfo(np.int64).max
@@ -78,6 +85,17 @@ class Rows:
     def __len__(self) -> int:
         return len(self.columns["id"])
 
+    @cached_property
+    def cell(self) -> npt.NDArray[np.uint8]:
+        """The cell of each ticket."""
+        category, priority, status = (self[name] for name in FACETS)
+        return np.asarray((category * np.uint8(SHAPE[1]) + priority) * np.uint8(SHAPE[2]) + status)
+
+    @cached_property
+    def cube(self) -> "Cube":
+        """All of them by cell; counted once."""
+        return counted(self.cell, self["created_at"])
+
     def places(self, ids: Moments) -> npt.NDArray[np.intp]:
         """Where these tickets are, of those that are here."""
         found = np.searchsorted(self["id"], ids)
@@ -87,6 +105,22 @@ class Rows:
     def has(self, ids: Moments) -> npt.NDArray[np.bool_]:
         """For each of these ids whether such a ticket is here."""
         return among(self["id"], ids)
+
+
+@dataclass(frozen=True)
+class Cube:
+    """For each cell how many tickets there are, and the moment of the first; `NEVER` for none."""
+
+    numbers: Moments
+    first: Moments
+
+
+def counted(cell: npt.NDArray[np.uint8], created: Moments) -> Cube:
+    """Tickets of these cells, created at these moments."""
+    size = int(np.prod(SHAPE))
+    first = np.full(size, NEVER)
+    np.minimum.at(first, cell, created)
+    return Cube(np.bincount(cell, minlength=size), first)
 
 
 @dataclass(frozen=True)
@@ -111,3 +145,24 @@ class View:
     beside: Rows
     reopened: Reopened
     codes: Mapping[str, Codes]
+
+    @cached_property
+    def cube(self) -> Cube:
+        """All of them by cell: as in the base, but for what stands in for a part of it."""
+        base, beside = self.base.cube, self.beside.cube
+        gone = np.flatnonzero(~self.is_current)
+        cells, first = self.base.cell[gone], base.first.copy()
+        was_first = self.base["created_at"][gone] == first[cells]
+        for cell in np.unique(cells[was_first]):
+            among_them = self.is_current & (self.base.cell == cell)
+            first[cell] = self.base["created_at"].min(initial=NEVER, where=among_them)
+        numbers = base.numbers - np.bincount(cells, minlength=len(first)) + beside.numbers
+        return Cube(numbers, np.minimum(first, beside.first))
+
+    def admitted(self, facets: Mapping[str, tuple[str, ...]]) -> npt.NDArray[np.bool_]:
+        """For each cell whether its values are among these; where none are named, any."""
+        category, priority, status = (
+            self.codes[name].known(facets[name]) if facets.get(name) else np.ones(size, dtype=np.bool_)
+            for name, size in zip(FACETS, SHAPE, strict=True)
+        )
+        return np.asarray(category[:, None, None] & priority[:, None] & status).ravel()

@@ -246,3 +246,20 @@ def test_only_what_was_changed_since_the_last_view_is_read(
         read.clear()
     agree(db, sql, status=["resolved"])
     assert len(mirror.view(db).beside) == 22, "each of them once"
+
+
+def test_the_first_ticket_of_a_kind_is_found_when_the_one_before_became_another(
+    db: Database, sql: sa.Connection
+) -> None:
+    put(
+        sql,
+        [
+            {"category": category, "created_at": NOW - timedelta(days=days)}
+            for days, category in enumerate(("billing", "account", "account", "billing"), start=1)
+        ],
+    )
+    agree(db, sql)
+    for number, category in ((4, "general"), (1, "account"), (4, "billing"), (3, "billing"), (2, "technical")):
+        sql.exec_driver_sql(f"update tickets set category = '{category}' where id = {number}")
+        for chosen in ({}, {"category": ["billing"]}, {"category": ["account", "general"]}, {"priority": ["low"]}):
+            agree(db, sql, **chosen)
