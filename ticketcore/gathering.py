@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -118,6 +119,7 @@ Reading = Callable[[], list[Cell]]
 
 def _mirrored(selected: Selection, matching: TicketFilter, since: datetime, margin: timedelta) -> list[Reading]:
     """The readings of what was created, resolved, is unsettled and was reopened, from memory."""
+    selected = replace(selected, view=selected.view.since(moment(since - margin)))
     whenever = selected.of(matching.behind_figure())
     created = selected.of(matching.behind_figure(created_from=since - margin))
     resolved = selected.of(matching.behind_figure(resolved_from=since))

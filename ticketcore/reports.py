@@ -139,9 +139,12 @@ def _took(cell: Cell, until: str, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[
 
 
 def _spread(some: list[npt.NDArray[np.float64]]) -> Spread:
-    hours = np.concatenate([np.empty(0), *some])
-    p50, p90 = (float(one) for one in np.percentile(hours, [50, 90])) if len(hours) else (None, None)
-    return Spread(len(hours), p50, p90)
+    hours = np.sort(np.concatenate([np.empty(0), *some]))
+    if not (number := len(hours)):
+        return Spread(0, None, None)
+    # As `np.percentile`, which takes longer to begin than to sort a thousand.
+    p50, p90 = np.interp([0.5 * (number - 1), 0.9 * (number - 1)], np.arange(number), hours).tolist()
+    return Spread(number, p50, p90)
 
 
 def promises(gathered: Gathered, period: Period, targets: Mapping[Priority, timedelta]) -> dict[Priority, Promise]:

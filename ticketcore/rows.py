@@ -4,7 +4,7 @@ A moment is a number of microseconds, as PostgreSQL keeps and sends it; `NEVER` 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,9 @@ SHAPE = tuple(len(kind) + 1 for kind in FACETS.values())
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 NEVER = np.iinfo(np.int64).max
+
+KEPT_RECENT, FEW_ENOUGH = 3, 1 / 3
+"""Of how many times it is kept which tickets are later, and the share of all beyond which it is not worth it."""
 
 NOBODY = 0
 """The code of what is not there, such as an assignee."""
@@ -78,6 +81,7 @@ class Rows:
     """Tickets as arrays of the same length, ordered by id: the codes of words, and moments."""
 
     columns: Mapping[str, Array]
+    _recent: dict[int, tuple[npt.NDArray[np.intp], "Rows"] | None] = field(default_factory=dict, compare=False)
 
     def __getitem__(self, name: str) -> Array:
         return self.columns[name]
@@ -95,6 +99,21 @@ class Rows:
     def cube(self) -> "Cube":
         """All of them by cell; counted once."""
         return counted(self.cell, self["created_at"])
+
+    def recent(self, cut: int) -> tuple[npt.NDArray[np.intp], "Rows"] | None:
+        """Those that are unsettled, or were created or settled at this moment or later, and their places here.
+
+        None if they are not so few that it would be worth it. Kept for the next who asks.
+        """
+        if cut not in self._recent:
+            while len(self._recent) >= KEPT_RECENT:
+                self._recent.pop(next(iter(self._recent)), None)
+            places = np.flatnonzero((self["resolved_at"] >= cut) | (self["created_at"] >= cut))
+            found = None
+            if len(places) <= FEW_ENOUGH * len(self):
+                found = places, Rows({name: column[places] for name, column in self.columns.items()})
+            self._recent[cut] = found
+        return self._recent.get(cut)
 
     def places(self, ids: Moments) -> npt.NDArray[np.intp]:
         """Where these tickets are, of those that are here."""
@@ -158,6 +177,17 @@ class View:
             first[cell] = self.base["created_at"].min(initial=NEVER, where=among_them)
         numbers = base.numbers - np.bincount(cells, minlength=len(first)) + beside.numbers
         return Cube(numbers, np.minimum(first, beside.first))
+
+    def since(self, cut: int) -> "View":
+        """The same, with or without tickets that were settled before this moment and not reopened since."""
+        recent = self.base.recent(cut)
+        if recent is None:
+            return self
+        places, base = recent
+        reopened = self.reopened.ticket[self.reopened.at >= cut]
+        if self.base.has(reopened[~base.has(reopened)]).any():  # the clock was set back far
+            return self
+        return View(base, self.is_current[places], self.beside, self.reopened, self.codes)
 
     def admitted(self, facets: Mapping[str, tuple[str, ...]]) -> npt.NDArray[np.bool_]:
         """For each cell whether its values are among these; where none are named, any."""

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.lives import HOUR, NOW, Told, lives, store
-from tests.oracle import CATEGORIES, PRIORITIES
-from ticketcore import masks, reports
+from tests.oracle import CATEGORIES, PRIORITIES, put
+from ticketcore import masks, mirror, reports, rows
 from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import TicketFilter
@@ -21,6 +21,7 @@ from ticketcore.flow import flow
 from ticketcore.gathering import Gathered, gathered
 from ticketcore.period import Period, Unit
 from ticketcore.review import review
+from ticketcore.rows import moment
 from ticketcore.validation import parse
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -264,3 +265,51 @@ def test_a_database_that_goes_away_in_the_middle_is_away_and_nothing_is_left_ope
     with pytest.raises(DatabaseUnavailable):
         read_late()
     assert review(desk, TicketFilter(), PERIODS[0], Unit.WEEK, TARGETS).now.created
+
+
+def test_a_review_looks_at_what_is_recent_alone_where_that_is_little(
+    desk: Database, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reviews() -> list[Any]:
+        mirror._mirrors.clear()  # read anew
+        return [
+            review(desk, parse(TicketFilter, values), period, Unit.DAY, TARGETS)
+            for values, _ in FILTERS
+            for period in PERIODS
+        ]
+
+    monkeypatch.setattr(rows, "FEW_ENOUGH", 0)
+    wanted = reviews()
+    monkeypatch.setattr(rows, "FEW_ENOUGH", 1)
+    assert reviews() == wanted
+    sql.exec_driver_sql("update tickets set status = 'open' where id %% 3 = 0")
+    sql.exec_driver_sql("update tickets set status = 'resolved', priority = 'high' where id %% 3 = 1")
+    found = [review(desk, TicketFilter(), period, Unit.DAY, TARGETS) for period in PERIODS]
+    assert found == reviews()[:3]
+
+    now = mirror.view(desk)
+    cut = PERIODS[0].start
+    some = now.since(moment(cut))
+    assert len(some.base) < len(now.base)
+    left = sql.scalar(
+        sa.text("select count(*) from tickets where created_at >= :cut or resolved_at is null or resolved_at >= :cut"),
+        {"cut": cut},
+    )
+    assert len(some.base) == left
+
+
+def test_what_was_reopened_after_it_was_settled_by_a_clock_that_was_set_back_is_among_them(
+    db: Database, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "FEW_ENOUGH", 1)
+    long_ago, cut = NOW - timedelta(days=300), NOW - timedelta(days=30)
+    put(sql, [{"created_at": long_ago}, {"created_at": long_ago}])
+    for status in ("resolved", "open", "resolved"):
+        sql.exec_driver_sql(f"update tickets set status = '{status}' where id = 1")
+    sql.exec_driver_sql("set session_replication_role = replica")
+    sql.execute(sa.text("update tickets set resolved_at = :then where id = 1"), {"then": long_ago})
+    sql.exec_driver_sql("set session_replication_role = default")
+    now = mirror.view(db)
+    assert len(now.base) == 2
+    assert now.since(moment(cut)) is now
+    assert len(masks.reopened(masks.Selection(now.since(moment(cut)), TicketFilter()), cut)["at"]) == 1
