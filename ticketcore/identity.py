@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from ticketcore.access import Person, lowered, role_of
@@ -45,6 +46,7 @@ def session(claims: Claims) -> tuple[datetime | None, str]:
         return None, subject
 
 
+@lru_cache(maxsize=1_024)  # asked for several times in every run of a page
 def valid_name(text: str) -> str | None:
     """A name that the history can tell; None for a text that is none."""
     try:

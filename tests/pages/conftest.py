@@ -133,6 +133,13 @@ def values(at: AppTest, *labels: str) -> list[Any]:
     return [field(at, label).value for label in labels]
 
 
+def views_open(**params: str) -> AppTest:
+    """The tickets page with the saved views open, as after a click on "Views"."""
+    at = visit("browse.py", **params)
+    at.session_state["saved_open"] = True
+    return run(at)
+
+
 def change(at: AppTest, label: str, value: Any) -> AppTest:
     """Fills one field and leaves it."""
     field(at, label).set_value(value)

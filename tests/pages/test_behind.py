@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.pages.conftest import Filing, Sql, change, click, field, listed, run, shows, visit
+from tests.pages.conftest import Filing, Sql, change, click, field, listed, run, shows, views_open, visit
 
 ALL = ["Open", "Open, about a refund", "Resolved late", "Resolved in time"]
 
@@ -77,9 +77,9 @@ def test_what_does_not_fit_is_said_and_can_be_removed(four: None, conditions: di
 
 
 def test_a_saved_view_keeps_it(four: None) -> None:
-    at = visit("browse.py", behind=behind(resolved_from="2026-05-08T00:00:00Z"))
+    at = views_open(behind=behind(resolved_from="2026-05-08T00:00:00Z"))
     click(change(at, "Save this view as", "Late"), "Save view")
-    there = click(visit("browse.py", search="refund"), "Late")
+    there = click(views_open(search="refund"), "Late")
     assert listed(there) == ["Resolved late"]
     assert field(there, "Search").value == ""
     assert listed(run(there)) == ["Resolved late"]

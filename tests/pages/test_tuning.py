@@ -1,5 +1,6 @@
 """What the desk changes in Streamlit's insides does the same as before, in less time."""
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from streamlit import config
 from streamlit.proto.NewSession_pb2 import NewSession
-from streamlit.runtime import app_session
+from streamlit.runtime import app_session, runtime
 
 from ticketcore.ui import tuning
 
@@ -26,6 +27,7 @@ def untuned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     populate, threshold = app_session._populate_theme_msg, gc.get_threshold()
     monkeypatch.setattr(app_session, "_populate_theme_msg", populate)  # put back afterwards
     monkeypatch.setattr(config, "_config_lock", config._config_lock)
+    monkeypatch.setitem(vars(runtime), "asyncio", asyncio)
     yield populate
     gc.unfreeze()
     gc.set_threshold(*threshold)
@@ -64,3 +66,28 @@ def test_what_was_loaded_is_looked_through_no_more_and_what_comes_still_is(untun
     left = weakref.ref(Circle())
     gc.collect()
     assert left() is None
+
+
+def test_others_get_their_turn_after_some_messages_and_after_every_pause(untuned: Any) -> None:
+    tuning.tune()
+    sleep = vars(runtime)["asyncio"].sleep
+
+    async def messages(number: int, pause: float) -> int:
+        """How often others got their turn while so many messages were sent."""
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(other())
+        for _ in range(number):
+            await sleep(pause)
+        task.cancel()
+        return turns
+
+    assert asyncio.run(messages(10 * tuning.TOGETHER, 0)) == 10
+    assert asyncio.run(messages(3, 0.01)) >= 3
+    assert vars(runtime)["asyncio"].wait is asyncio.wait

@@ -14,13 +14,16 @@ from ticketcore.ui.links import BEHIND, FACETS
 from ticketcore.ui.widgets import DATES, clear_filter
 from ticketcore.ui.words import complaint, plain
 
-_FAULT = "saved_fault"
+_FAULT, _OPEN = "saved_fault", "saved_open"
 
 
 def box(at: str) -> None:
     """The views one can go to, and the way to save the filter as it is."""
     mine = me.name()
-    with st.popover("Views", icon=":material/bookmarks:"):
+    popover = st.popover("Views", icon=":material/bookmarks:", key=_OPEN, on_change="rerun")
+    if not popover.open:  # what is in it is a tenth of the page, and seldom looked at
+        return
+    with popover:
         found = loaders.views(mine, at)
         if not found:
             st.caption("A filter that you use often can be saved here under a name.")
@@ -67,6 +70,7 @@ def _save(owner: str | None) -> None:
 
 
 def _show(conditions: dict[str, Any]) -> None:
+    st.session_state[_OPEN] = False
     clear_filter()
     if behind := conditions.get(BEHIND):
         st.query_params[BEHIND] = behind
