@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ticketcore.access import Role
-from ticketcore.ui import exporting, me, pages
+from ticketcore.ui import exporting, following, me, pages
 from ticketcore.ui.widgets import guard
 
 st.set_page_config(page_title="Ticket desk", page_icon="🎫", layout="wide")
@@ -22,5 +22,5 @@ if st.session_state.get("main_page") != page.url_path:  # what was said on one p
     exporting.close()
 
 me.control()
-with guard():
+with following.drawing(), guard():
     page.run()

@@ -1,6 +1,8 @@
 """Pages that look by themselves whether something changed: the desk asks the database once for all of them."""
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import streamlit as st
@@ -9,7 +11,7 @@ from tests.pages.conftest import Sql
 from ticketcore import desk
 from ticketcore.access import Person
 from ticketcore.errors import DatabaseUnavailable, Forbidden
-from ticketcore.ui import loaders, me
+from ticketcore.ui import following, loaders, me
 
 LOOKS = pytest.mark.parametrize("look", [loaders.recent_version, loaders.shared_version])
 Look = Callable[[], tuple[float, str | None]]
@@ -43,3 +45,24 @@ def test_a_database_that_is_away_is_found_out_once_for_all(monkeypatch: pytest.M
     monkeypatch.setattr(loaders, "version", version)
     assert [look()[1] for _ in range(5)] == [None] * 5
     assert len(asked) == 1
+
+
+def test_a_page_that_would_be_drawn_by_itself_lets_others_go_first_but_not_for_ever() -> None:
+    patient, another = following._Courtesy(), following._Courtesy()
+    assert not patient.waits(), "nobody is drawn"
+    begun, over = threading.Event(), threading.Event()
+
+    def draw() -> None:
+        with suppress(ZeroDivisionError), following.drawing():
+            begun.set()
+            over.wait(20)
+            raise ZeroDivisionError
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    assert begun.wait(20)
+    assert [patient.waits() for _ in range(4)] == [True, True, False, False]
+    assert another.waits()
+    over.set()
+    thread.join()
+    assert not another.waits()

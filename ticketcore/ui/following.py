@@ -1,12 +1,43 @@
 """How a page follows the desk by itself: when it is drawn anew after somebody changed something."""
 
 import random
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
 from ticketcore.access import Role
 from ticketcore.ui import loaders, me
+
+_drawing: set[int] = set()
+"""The threads that draw a page just now."""
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """While a page is drawn: what draws itself waits for it."""
+    thread = threading.get_ident()
+    _drawing.add(thread)
+    try:
+        yield
+    finally:
+        _drawing.discard(thread)
+
+
+class _Courtesy:
+    """Whoever did something goes first: a page that would be drawn by itself waits until its next look, or the one
+    after, while others are drawn."""
+
+    def __init__(self) -> None:
+        self._left = 2
+
+    def waits(self) -> bool:
+        if not (_drawing and self._left):
+            return False
+        self._left -= 1
+        return True
 
 
 def rerun_when_changed(seen: str, began: float | None = None) -> None:
@@ -17,6 +48,7 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
     """
     drawn = time.monotonic()
     again = drawn + min(100 * (drawn - began), 60) if began else drawn
+    courtesy = _Courtesy()
 
     @st.fragment(run_every=5)
     def watch() -> None:
@@ -24,7 +56,7 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
         if time.monotonic() < max(again, drawn + 1):  # as in the run that draws the page, which nothing is to break off
             return
         taken, version = loaders.recent_version()
-        if taken > drawn and version != seen:
+        if taken > drawn and version != seen and not courtesy.waits():
             st.rerun()
 
     watch()
@@ -52,6 +84,7 @@ def rerun_together(seen: str, key: str, began: float) -> None:
     drawn = time.monotonic()
     again = drawn + min(30 * (drawn - began), 120) - 10
     turn = random.randrange(3)  # noqa: S311 - whose turn it is first is no secret
+    courtesy = _Courtesy()
 
     @st.fragment(run_every=5)
     def watch() -> None:
@@ -63,6 +96,8 @@ def rerun_together(seen: str, key: str, began: float) -> None:
         if taken > drawn and version != seen:
             if turn:
                 turn -= 1
+                return
+            if courtesy.waits():
                 return
             st.session_state[key] = version
             st.rerun()
