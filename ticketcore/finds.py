@@ -82,7 +82,7 @@ def _read(db: Database, text: str, before: _Finds | None) -> _Finds:
         since, has = before.seen, before
         row = db.aside(lambda there: _row(there, _changed(text), since=since))
         table = (row.cluster, row.file)
-        if table == has.table:
+        if table == has.table and row.coming > has.seen:
             if has.is_too_common:
                 return has
             found = _merged(has.ids, unpacked(row.changed), unpacked(row.found))

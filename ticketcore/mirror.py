@@ -8,7 +8,9 @@ What was changed: `changed_in` is the number of the transaction that changed a t
 not see has a number at or above its `xmin`. As in `feed`, the last number below that which a ticket bears is kept, not
 `xmin` itself, which might run ahead of a crash of the server. Tickets beyond it are read, and stand in for those in the
 base; they lie beside it until there are many. A base is read anew when the table is another than before: after a
-restored backup, or when it was emptied.
+restored backup, or when it was emptied; and when the server has not got as far as what was read of it, as after a crash
+in which it lost what it had told. A server that has lost something, got that far again and only then is asked is not
+found out: whoever puts a copy in the place of the primary restarts the desks.
 """
 
 import functools
@@ -51,6 +53,8 @@ class Part:
     reopened: Reopened
     seen: int
     """The last transaction that changed a ticket of those of which all that came before had ended as well."""
+    coming: int
+    """The first transaction that had not begun; all that was seen came before."""
     table: tuple[int, int]
     """The cluster and the file of the table: another file, and it was emptied or restored."""
 
@@ -74,7 +78,7 @@ class _Mirror:
             return self._begin(db)
         base, beside = before.base, before.beside
         newer = db.aside(lambda there: _part(there, self.codes, beside.seen))
-        if newer.table != base.table:
+        if newer.table != base.table or newer.coming <= beside.seen:
             return self._begin(db)
         if not len(newer.rows):
             return replace(before, beside=replace(beside, seen=max(beside.seen, newer.seen)))
@@ -114,7 +118,9 @@ def view(db: Database) -> View:
 def _nothing(base: Part) -> Part:
     """That nothing was changed since."""
     rows = Rows({name: column[:0] for name, column in base.rows.columns.items()})
-    return Part(rows, base.reopened.where(np.zeros(len(base.reopened.at), dtype=np.bool_)), base.seen, base.table)
+    return Part(
+        rows, base.reopened.where(np.zeros(len(base.reopened.at), dtype=np.bool_)), base.seen, base.coming, base.table
+    )
 
 
 def _merged(base: Part, beside: Part) -> Part:
@@ -122,7 +128,7 @@ def _merged(base: Part, beside: Part) -> Part:
     kept = np.ones(len(base.rows), dtype=np.bool_)
     kept[base.rows.places(beside.rows["id"])] = False
     columns = {name: np.concatenate([base.rows[name][kept], beside.rows[name]]) for name in base.rows.columns}
-    return Part(_by_id(columns), _reopened(base, beside), max(base.seen, beside.seen), beside.table)
+    return Part(_by_id(columns), _reopened(base, beside), max(base.seen, beside.seen), beside.coming, beside.table)
 
 
 def _reopened(base: Part, beside: Part) -> Reopened:
@@ -151,18 +157,23 @@ def _part(db: Database, codes: Mapping[str, Codes], since: int | None) -> Part:
         kind = np.uint8 if name in _SMALL else np.int32
         columns[name] = np.repeat(np.array(values, dtype=kind), sizes)
     events = unpacked(found[0].reopened).reshape(-1, 3)
-    return Part(_by_id(columns), Reopened(*events.T), found[0].seen, (found[0].cluster, found[0].file))
+    return Part(_by_id(columns), Reopened(*events.T), found[0].seen, found[0].coming, (found[0].cluster, found[0].file))
 
 
 _SMALL = frozenset(_CODED) - {"assignee", "suggestion_source"}
 
 
 def place() -> list[sa.ColumnElement[Any]]:
-    """Up to where a statement sees the changes: cluster, file of the table, and the last transaction `seen`.
+    """Up to where a statement sees the changes: cluster, file of the table, the last transaction `seen`, and the first
+    that had not begun, `coming`.
 
     To be selected from `pg_control_system()`.
     """
-    xmin = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
+    snapshot = sa.func.pg_current_snapshot()
+    xmin, xmax = (
+        sa.cast(sa.cast(edge, sa.Text), sa.BigInteger)
+        for edge in (sa.func.pg_snapshot_xmin(snapshot), sa.func.pg_snapshot_xmax(snapshot))
+    )
     ended = sa.select(_t.changed_in).where(_t.changed_in < sa.select(xmin).scalar_subquery())
     seen = ended.order_by(_t.changed_in.desc()).limit(1).scalar_subquery()
     file = sa.func.pg_relation_filenode(sa.literal_column("'tickets'::regclass"))
@@ -170,6 +181,7 @@ def place() -> list[sa.ColumnElement[Any]]:
         sa.column("system_identifier", sa.BigInteger).label("cluster"),
         sa.cast(file, sa.BigInteger).label("file"),
         sa.func.coalesce(seen, -1).label("seen"),
+        xmax.label("coming"),
     ]
 
 

@@ -103,9 +103,11 @@ class Rows:
     def recent(self, cut: int) -> tuple[npt.NDArray[np.intp], "Rows"] | None:
         """Those that are unsettled, or were created or settled at this moment or later, and their places here.
 
-        None if they are not so few that it would be worth it. Kept for the next who asks.
+        None if they are not so few that it would be worth it. Kept for the next who asks; one at a time may ask.
         """
-        if cut not in self._recent:
+        if cut in self._recent:
+            self._recent[cut] = self._recent.pop(cut)  # the one that was asked for last is the last to go
+        else:
             while len(self._recent) >= KEPT_RECENT:
                 self._recent.pop(next(iter(self._recent)), None)
             places = np.flatnonzero((self["resolved_at"] >= cut) | (self["created_at"] >= cut))
@@ -185,8 +187,8 @@ class View:
             return self
         places, base = recent
         reopened = self.reopened.ticket[self.reopened.at >= cut]
-        if self.base.has(reopened[~base.has(reopened)]).any():  # the clock was set back far
-            return self
+        if self.base.has(reopened[~(base.has(reopened) | self.beside.has(reopened))]).any():
+            return self  # the clock was set back far when they were settled again
         return View(base, self.is_current[places], self.beside, self.reopened, self.codes)
 
     def admitted(self, facets: Mapping[str, tuple[str, ...]]) -> npt.NDArray[np.bool_]:

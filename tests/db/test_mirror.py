@@ -4,6 +4,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import put
-from ticketcore import driver, masks, mirror, tickets
+from ticketcore import driver, finds, masks, mirror, tickets
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Category, NewNote, NewTicket, Priority, Source, Status
@@ -263,3 +264,19 @@ def test_the_first_ticket_of_a_kind_is_found_when_the_one_before_became_another(
         sql.exec_driver_sql(f"update tickets set category = '{category}' where id = {number}")
         for chosen in ({}, {"category": ["billing"]}, {"category": ["account", "general"]}, {"priority": ["low"]}):
             agree(db, sql, **chosen)
+
+
+def test_a_server_that_lost_what_it_had_told_is_read_anew(db: Database, sql: sa.Connection) -> None:
+    put(sql, [{"title": "Refund"}] * 3)
+    agree(db, sql)
+    agree(db, sql, search="refund")
+    told = mirror._mirrors[db.pool].state
+    assert told._value is not None
+    ahead = replace(told._value.beside, seen=told._value.beside.coming + 1_000)  # as of transactions that never were
+    told._value = replace(told._value, beside=ahead)
+    found = finds._texts[db.pool].of("refund")
+    assert found._value is not None
+    found._value = replace(found._value, seen=ahead.seen)
+    sql.exec_driver_sql("update tickets set category = 'account', title = 'Nothing' where id = 2")
+    agree(db, sql)
+    agree(db, sql, search="refund")

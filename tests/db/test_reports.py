@@ -284,8 +284,16 @@ def test_a_review_looks_at_what_is_recent_alone_where_that_is_little(
     assert reviews() == wanted
     sql.exec_driver_sql("update tickets set status = 'open' where id %% 3 = 0")
     sql.exec_driver_sql("update tickets set status = 'resolved', priority = 'high' where id %% 3 = 1")
+    some = mirror.view(desk)
+    assert len(some.beside) > 100
+    for period in PERIODS[::2]:
+        cut = moment(period.before().start - max(TARGETS.values()))
+        assert 0 < len(some.since(cut).base) < len(some.base), "though some were reopened that are not among them"
     found = [review(desk, TicketFilter(), period, Unit.DAY, TARGETS) for period in PERIODS]
+    monkeypatch.setattr(rows, "FEW_ENOUGH", 0)
     assert found == reviews()[:3]
+    monkeypatch.setattr(rows, "FEW_ENOUGH", 1)
+    mirror._mirrors.clear()
 
     now = mirror.view(desk)
     cut = PERIODS[0].start

@@ -26,7 +26,7 @@ from tests.pages.conftest import (
 )
 from tests.unit.provider import Behaviour, Provider, fails, says
 from ticketcore.database import Database
-from ticketcore.errors import DatabaseUnavailable
+from ticketcore.errors import DatabaseUnavailable, Overloaded
 from ticketcore.lookalikes import Lookalike
 from ticketcore.ui import loaders
 
@@ -387,10 +387,11 @@ def test_a_search_for_such_tickets_is_made_once_for_a_title_even_if_it_was_given
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = []
+    fault: DatabaseUnavailable = Overloaded()
 
     def give_up(_db: Database, words: str, **_more: object) -> list[Lookalike]:
         asked.append(words)
-        raise DatabaseUnavailable
+        raise fault
 
     monkeypatch.setattr(loaders, "find", give_up)
     at = write(visit(), "The printer smells", "Of burnt toast.\nStill.")
@@ -398,3 +399,7 @@ def test_a_search_for_such_tickets_is_made_once_for_a_title_even_if_it_was_given
     assert asked == ["", "The printer smells"]
     write(at, " ", "Of burnt toast.\nSince noon.")
     assert asked[2:] == ["Of burnt toast."]
+    fault = DatabaseUnavailable()
+    change(at, "Title", "Smoke")
+    at.run()
+    assert asked[3:] == ["Smoke", "Smoke"], "who was away may be back"

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import streamlit as st
 
@@ -12,14 +13,18 @@ from ticketcore.access import Role
 from ticketcore.ui import loaders, me
 
 _drawing: set[int] = set()
-"""The threads that draw a page just now."""
+"""The threads that draw a page just now for somebody who did something."""
+
+_ITSELF = "following_itself"
+"""Where a page that is about to be drawn by itself says so."""
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """While a page is drawn: what draws itself waits for it."""
+    """While a page is drawn: what would be drawn by itself waits for it, unless it is drawn by itself too."""
     thread = threading.get_ident()
-    _drawing.add(thread)
+    if not st.session_state.pop(_ITSELF, False):
+        _drawing.add(thread)
     try:
         yield
     finally:
@@ -57,9 +62,14 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
             return
         taken, version = loaders.recent_version()
         if taken > drawn and version != seen and not courtesy.waits():
-            st.rerun()
+            _rerun()
 
     watch()
+
+
+def _rerun() -> NoReturn:
+    st.session_state[_ITSELF] = True
+    st.rerun()
 
 
 def _leave_if_over() -> None:
@@ -79,7 +89,8 @@ def version_to_show(key: str) -> str | None:
 def rerun_together(seen: str, key: str, began: float) -> None:
     """As `rerun_when_changed`, for expensive figures: all who look at them see the same version, every ten seconds.
 
-    Less often, if to draw them takes more than a thirtieth of the time; and not all in the same moment.
+    Less often, if to draw them takes more than a thirtieth of the time; not all in the same moment, and after those who
+    did something.
     """
     drawn = time.monotonic()
     again = drawn + min(30 * (drawn - began), 120) - 10
@@ -100,6 +111,6 @@ def rerun_together(seen: str, key: str, began: float) -> None:
             if courtesy.waits():
                 return
             st.session_state[key] = version
-            st.rerun()
+            _rerun()
 
     watch()

@@ -13,7 +13,7 @@ import streamlit as st
 
 from ticketcore import listing, masks, stats
 from ticketcore.access import Role
-from ticketcore.errors import DatabaseUnavailable
+from ticketcore.errors import DatabaseUnavailable, Overloaded
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count, Summary
 from ticketcore.lookalikes import Lookalike, find, subject
@@ -107,7 +107,10 @@ def views(owner: str | None, at: str) -> list[View]:
 
 def lookalikes(title: str, description: str) -> list[Lookalike]:
     """Tickets that may tell of the same as this text, found within the last minute; none if that took too long."""
-    return _lookalikes(subject(title, description))
+    try:
+        return _lookalikes(subject(title, description))
+    except DatabaseUnavailable:  # submitting will say so
+        return []
 
 
 def newest(limit: int, at: str) -> Sequence[Summary]:
@@ -170,7 +173,7 @@ def _views(owner: str | None, at: str) -> list[View]:
 def _lookalikes(words: str) -> list[Lookalike]:
     try:
         return find(me.desk().db, words, now=datetime.now(UTC))
-    except DatabaseUnavailable:  # submitting will say so
+    except Overloaded:
         return []
 
 

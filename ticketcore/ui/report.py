@@ -22,7 +22,7 @@ COLOURS: dict[Better, Literal["normal", "inverse", "off"]] = {"more": "normal", 
 """How a change is coloured, by what is better."""
 
 
-# As they are and not as a copy for each who asks: nobody can change them.
+# As they are and not as a copy for each who asks: nobody changes them.
 @st.cache_resource(max_entries=24, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY)
 def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Shown | None:
     """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun."""

@@ -22,6 +22,7 @@ def box(at: str) -> None:
     mine = me.name()
     popover = st.popover("Views", icon=":material/bookmarks:", key=_OPEN, on_change="rerun")
     if not popover.open:  # what is in it is a tenth of the page, and seldom looked at
+        st.session_state.pop(_FAULT, None)
         return
     with popover:
         found = loaders.views(mine, at)
@@ -42,9 +43,10 @@ def box(at: str) -> None:
                 )  # fmt: skip
         if not me.may(Role.AGENT):
             return
-        st.text_input("Save this view as", key="saved_name", placeholder="My open tickets")
+        st.text_input("Save this view as", key="saved_name", persist_state="session", placeholder="My open tickets")
         shared = st.checkbox(
             "Share it with the desk", key=f"saved_shared_{mine is None}", value=mine is None, disabled=mine is None,
+            persist_state="session",
             help="Otherwise it is shown to you alone; say who you are first, at the top of the page.",
         )  # fmt: skip
         st.button("Save view", icon=":material/bookmark_add:", on_click=_save, args=(None if shared else mine,))
