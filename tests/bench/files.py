@@ -52,7 +52,7 @@ def growth() -> Iterator[Callable[[], float]]:
 
     def look() -> None:
         while not stop.wait(0.02):
-            largest.append(max(largest.pop(), process.memory_info().rss))
+            largest[0] = max(largest[0], process.memory_info().rss)
 
     watcher = threading.Thread(target=look)
     watcher.start()
