@@ -40,6 +40,9 @@ class Status(enum.StrEnum):
     CLOSED = "closed"
 
 
+FACETS: dict[str, type[enum.StrEnum]] = {"category": Category, "priority": Priority, "status": Status}
+"""What sorts tickets into cells, and the values of each."""
+
 UNSETTLED = (Status.OPEN, Status.IN_PROGRESS)
 """What a ticket is while there is work to do; otherwise it is settled."""
 

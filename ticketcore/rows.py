@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ticketcore.models import Category, Priority, Status
+from ticketcore.models import FACETS
 
 Moments = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
-FACETS = {"category": Category, "priority": Priority, "status": Status}
 SHAPE = tuple(len(kind) + 1 for kind in FACETS.values())
 """How many codes each facet has; a cell is one of each, numbered in that order."""
 

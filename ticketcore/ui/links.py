@@ -1,6 +1,5 @@
 """Ways to the tickets behind a figure: the tickets page's address for a filter, in the words that the page uses."""
 
-import enum
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -9,12 +8,9 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from ticketcore.filters import TicketFilter
-from ticketcore.models import Category, Priority, Status
+from ticketcore.models import FACETS
 from ticketcore.ui import pages
 from ticketcore.ui.words import label
-
-FACETS: dict[str, type[enum.StrEnum]] = {"category": Category, "priority": Priority, "status": Status}
-"""What the address names by the words on the screen."""
 
 BEHIND = "behind"
 """The key of the address under which, as a query of its own, the conditions stand that have no field in the bar."""

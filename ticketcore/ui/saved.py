@@ -9,8 +9,9 @@ from ticketcore import views
 from ticketcore.access import Role
 from ticketcore.errors import InvalidInput, TicketDeskError
 from ticketcore.filters import Sort
+from ticketcore.models import FACETS
 from ticketcore.ui import loaders, me
-from ticketcore.ui.links import BEHIND, FACETS
+from ticketcore.ui.links import BEHIND
 from ticketcore.ui.widgets import DATES, clear_filter
 from ticketcore.ui.words import complaint, plain
 

@@ -11,9 +11,10 @@ from ticketcore.access import Role
 from ticketcore.behind import Behind
 from ticketcore.errors import DatabaseUnavailable, Forbidden, InvalidInput
 from ticketcore.filters import Sort, TicketFilter, local_moment
+from ticketcore.models import FACETS
 from ticketcore.period import midnight
 from ticketcore.ui import loaders, me, pages
-from ticketcore.ui.links import BEHIND, FACETS
+from ticketcore.ui.links import BEHIND
 from ticketcore.ui.words import complaint, label, plain
 from ticketcore.validation import parse
 
