@@ -66,3 +66,13 @@ def test_a_page_that_would_be_drawn_by_itself_lets_others_go_first_but_not_for_e
     over.set()
     thread.join()
     assert not another.waits()
+
+
+def test_pages_that_are_drawn_by_themselves_do_not_wait_for_each_other() -> None:
+    patient = following._Courtesy()
+    for is_by_itself in (True, False):
+        if is_by_itself:
+            st.session_state[following._ITSELF] = True
+        with following.drawing():
+            assert patient.waits() != is_by_itself
+    assert following._ITSELF not in st.session_state
