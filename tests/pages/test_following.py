@@ -76,3 +76,32 @@ def test_pages_that_are_drawn_by_themselves_do_not_wait_for_each_other() -> None
         with following.drawing():
             assert patient.waits() != is_by_itself
     assert following._ITSELF not in st.session_state
+
+
+def test_that_the_database_is_away_is_said_at_once_and_what_changed_when_it_is_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[Callable[[], None]] = []
+    now, version = 100.0, "newer"
+    monkeypatch.setattr(following.st, "fragment", lambda **_: lambda look: looks.append(look) or look)
+    monkeypatch.setattr(following.st, "session_state", {})
+    monkeypatch.setattr(following.st, "rerun", lambda: drawn.append(now))
+    monkeypatch.setattr(following.random, "randrange", lambda _: 2)
+    monkeypatch.setattr(following.time, "monotonic", lambda: now)
+    monkeypatch.setattr(loaders, "shared_version", lambda: (now, version))
+
+    def looked_at(*moments: float) -> list[float]:
+        nonlocal now
+        drawn.clear()
+        for now in moments:  # noqa: B007 - what is asked meanwhile sees it
+            looks[-1]()
+        return drawn
+
+    drawn: list[float] = []
+    following.rerun_together("older", "shown", began=99.0)
+    assert looked_at(105, 110, 115) == [], "to draw it takes a second, and thirty of them have not gone by"
+    assert looked_at(120, 125, 130) == [130], "others are first"
+    now = 100.0
+    following.rerun_together("older", "shown", began=99.0)
+    version = None
+    assert looked_at(100.5, 105) == [105]

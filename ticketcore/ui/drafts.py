@@ -2,7 +2,8 @@
 
 A draft is named by a UUID in the address. The name is the request key of the ticket, so submitting
 twice, or again after a lost connection or a restarted desk, makes one ticket; it is part of the
-widgets' keys too, so a new draft has empty fields and a late click on the old form cannot fill it.
+widgets' keys too, so a new draft has empty fields and a late click on the old form cannot fill it
+or bring the old form back.
 """
 
 import uuid
@@ -38,6 +39,8 @@ class Draft:
     filed: str = ""
     """What to say of the ticket that was filed before this draft began, and its id."""
     filed_id: int = 0
+    after: str = ""
+    """The draft in whose place this one came: a click that was made before the browser knew of it names that."""
 
     def key(self, part: str) -> str:
         """The key of the widget for this field."""
@@ -106,7 +109,7 @@ class Draft:
         except InvalidInput as error:
             self.errors = error.errors
         except Conflict as error:
-            follower = begin()
+            follower = begin(self.name)
             follower.errors = {"": f"{error} Submit again to file this one as another ticket."}
             follower.touched = set(DEFAULTS)
             for part in FIELDS:
@@ -115,7 +118,7 @@ class Draft:
             self.errors = {"": f"{error} Your text is still here."}
         else:
             self.forget()
-            follower = begin()
+            follower = begin(self.name)
             follower.filed, follower.filed_id = f"Ticket #{ticket.id} is filed.", ticket.id
             if (ticket.category, ticket.priority) != (new.category, new.priority):
                 follower.filed += f" It was there already, as {ticket.category}, {ticket.priority}."
@@ -128,9 +131,9 @@ class Draft:
             st.session_state.pop(self.key(part), None)
 
 
-def begin() -> Draft:
-    """A new, empty draft, which is now the session's and the address's."""
-    draft = Draft(str(uuid.uuid4()))
+def begin(after: str = "") -> Draft:
+    """A new, empty draft, which is now the session's and the address's; in place of the one `after` which it comes."""
+    draft = Draft(str(uuid.uuid4()), after=after)
     st.session_state["submit_draft"] = draft
     st.query_params["draft"] = draft.name
     return draft
@@ -146,6 +149,8 @@ def current() -> Draft:
             name = str(uuid.UUID(named))
         except ValueError:
             name = None
+    if draft and name == draft.after:
+        name = draft.name
     if name is None:
         return begin()
     if named != name:

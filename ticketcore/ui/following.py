@@ -3,14 +3,16 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 import streamlit as st
 
 from ticketcore.access import Role
 from ticketcore.ui import loaders, me
+
+Look = Callable[[], tuple[float, str | None]]
+"""What a version is, and when it was taken (`time.monotonic`); None while the database is away."""
 
 _drawing: set[int] = set()
 """The threads that draw a page just now for somebody who did something."""
@@ -32,13 +34,16 @@ def drawing() -> Iterator[None]:
 
 
 class _Courtesy:
-    """Whoever did something goes first: a page that would be drawn by itself waits until its next look, or the one
-    after, while others are drawn."""
+    """Whoever did something goes first: a page that would be drawn by itself waits for its turn, which comes after so
+    many looks, and then until its next look, or the one after, while others are drawn."""
 
-    def __init__(self) -> None:
-        self._left = 2
+    def __init__(self, turn: int = 0) -> None:
+        self._turn, self._left = turn, 2
 
     def waits(self) -> bool:
+        if self._turn:
+            self._turn -= 1
+            return True
         if not (_drawing and self._left):
             return False
         self._left -= 1
@@ -53,29 +58,33 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
     """
     drawn = time.monotonic()
     again = drawn + min(100 * (drawn - began), 60) if began else drawn
-    courtesy = _Courtesy()
+    _watch(seen, again, loaders.recent_version, _Courtesy())
+
+
+def _watch(seen: str, again: float, look: Look, courtesy: _Courtesy, key: str = "") -> None:
+    """Looks whether something changed, and draws the page anew: not before `again`, unless the database is away.
+
+    What it then shows is kept under the key, if there is one.
+    """
+    drawn = time.monotonic()
 
     @st.fragment(run_every=5)
     def watch() -> None:
-        _leave_if_over()
-        if time.monotonic() < max(again, drawn + 1):  # as in the run that draws the page, which nothing is to break off
+        if not me.may(Role.VIEWER):
+            st.rerun()  # the session is over: the page says how to come in again
+        now = time.monotonic()
+        if now < drawn + 1:  # as in the run that draws the page, which nothing is to break off
             return
-        taken, version = loaders.recent_version()
-        if taken > drawn and version != seen and not courtesy.waits():
-            _rerun()
+        taken, version = look()
+        if taken <= drawn or version == seen:
+            return
+        if version is None or (now >= again and not courtesy.waits()):
+            if key:
+                st.session_state[key] = version
+            st.session_state[_ITSELF] = True
+            st.rerun()
 
     watch()
-
-
-def _rerun() -> NoReturn:
-    st.session_state[_ITSELF] = True
-    st.rerun()
-
-
-def _leave_if_over() -> None:
-    """Draws the page anew, which then says how to come in again, once the session is over."""
-    if not me.may(Role.VIEWER):
-        st.rerun()
 
 
 def version_to_show(key: str) -> str | None:
@@ -95,22 +104,4 @@ def rerun_together(seen: str, key: str, began: float) -> None:
     drawn = time.monotonic()
     again = drawn + min(30 * (drawn - began), 120) - 10
     turn = random.randrange(3)  # noqa: S311 - whose turn it is first is no secret
-    courtesy = _Courtesy()
-
-    @st.fragment(run_every=5)
-    def watch() -> None:
-        nonlocal turn
-        _leave_if_over()
-        if time.monotonic() < max(again, drawn + 1):
-            return
-        taken, version = loaders.shared_version()
-        if taken > drawn and version != seen:
-            if turn:
-                turn -= 1
-                return
-            if courtesy.waits():
-                return
-            st.session_state[key] = version
-            _rerun()
-
-    watch()
+    _watch(seen, again, loaders.shared_version, _Courtesy(turn), key)
