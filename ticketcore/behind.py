@@ -141,10 +141,12 @@ class Behind(BaseModel):
 
     def written(self, fields: Iterable[str]) -> Iterator[tuple[str, str]]:
         """These fields as URL parameters, several values of one as several parameters."""
+        values = vars(self)
         for name in fields:
-            value = getattr(self, name)
-            for one in value if isinstance(value, tuple) else () if value is None else (value,):
-                yield name, _written(one)
+            value = values[name]
+            if value is not None and value != ():
+                for one in value if isinstance(value, tuple) else (value,):
+                    yield name, _written(one)
 
     def behind_words(self, moment: Callable[[datetime], str]) -> list[str]:
         """The conditions in words, times as `moment` writes them; the targets and the zone go with what needs them."""

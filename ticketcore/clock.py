@@ -10,6 +10,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ticketcore.database import Readable
+from ticketcore.rows import HOUR, Moments, moment
 
 # The days on which the clock was changed, and there the minute.
 _CHANGES = sa.text("""
@@ -39,3 +40,21 @@ def changes(
     with db.read() as connection:
         rows = connection.execute(_CHANGES, {"zone": zone, "first": first, "last": last}).all()
     return [row.since for row in rows], np.array([row.ahead for row in rows], dtype="timedelta64[us]")
+
+
+def hours(db: Readable, zone: str, first: datetime, last: datetime) -> tuple[Moments, Moments]:
+    """The hours that a clock in the zone shows from `first` until `last`: when each begins, the first with `first`.
+
+    And which of the week each is, from 0 for that after midnight on Monday to 167.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+    """
+    since, ahead = changes(db, zone, first, last)
+    turns = [*map(moment, since), max(moment(first), moment(last))]
+    begins, shown = [], []
+    for begin, end, forward in zip(turns, turns[1:], ahead.astype(np.int64).tolist(), strict=False):
+        each = np.r_[begin, np.arange(begin + HOUR - (begin + forward) % HOUR, end, HOUR)]
+        begins.append(each)
+        shown.append(((each + forward) // HOUR + 5 * 24) % (7 * 24))  # moments begin with a Saturday
+    return np.concatenate(begins), np.concatenate(shown)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ticketcore.gathering import Gathered, counted
+import numpy as np
+
+from ticketcore.gathering import Gathered, counted, edges
 from ticketcore.period import Bucket
 
 
@@ -29,10 +31,11 @@ def flow(gathered: Gathered, buckets: Sequence[Bucket]) -> Flow:
     The backlog is counted back from now, so that only what happened since the first bucket is looked at: creations,
     last settlings, and reopenings, each of which took an earlier settling back.
     """
-    bounds = [*(bucket.start for bucket in buckets), buckets[-1].end]
+    bounds = edges([*(bucket.start for bucket in buckets), buckets[-1].end])
     created = counted((cell["created_at"] for cell in gathered.created), bounds).tolist()
     resolved = counted((cell["resolved_at"] for cell in gathered.resolved), bounds).tolist()
-    reopened, taken_back = (counted([gathered.reopened[name]], bounds).tolist() for name in ("at", "settled_at"))
+    again = (np.sort(gathered.reopened[name]) for name in ("at", "settled_at"))
+    reopened, taken_back = (counted([moments], bounds).tolist() for moments in again)
     backlog = [sum(len(cell["created_at"]) for cell in gathered.unsettled)]
     for came, went, again, undone in reversed(list(zip(created, resolved, reopened, taken_back, strict=True))):
         backlog.append(backlog[-1] - (came - went + again - undone))

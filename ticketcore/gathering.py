@@ -9,15 +9,12 @@ or sorts as many rows, and one reading serves every figure.
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 
 from ticketcore import clock, masks
@@ -27,7 +24,7 @@ from ticketcore.filters import TicketFilter
 from ticketcore.masks import Cell, Selection
 from ticketcore.models import UNSETTLED
 from ticketcore.period import Period
-from ticketcore.rows import NEVER, Moments, moment, unpacked
+from ticketcore.rows import Moments, moment, unpacked
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
 T = TypeVar("T")
@@ -47,92 +44,97 @@ PATIENCE = 30.0
 _t, _e = tickets.c, ticket_events.c
 
 
+Readings = Mapping[str, Callable[[], list[Cell]]]
+"""For each property of `Gathered` how to get it."""
+
+
 class Gathered:
     """The tickets of a filter, and what happened to them since a time, all as of one moment.
 
+    The tickets of each cell are in the order of the first of its moments, and two cells may have the same in common.
     Each reading is under way until it is asked for: what is counted from one goes on beside the others.
     """
 
-    def __init__(
-        self, db: Readable, matching: TicketFilter, selected: Selection | None, since: datetime, margin: timedelta,
-        pool: Executor,
-    ) -> None:  # fmt: skip
-        self._db, self._pool = db, pool
-        readings = _mirrored(selected, matching, since, margin) if selected else _read(db, matching, since, margin)
-        self._created, self._resolved, self._unsettled, self._reopened = map(pool.submit, readings)
+    def __init__(self, db: Readable, readings: Readings, pool: Executor | None) -> None:
+        self._db, self._readings, self._pool = db, readings, pool
 
-    def on_the_wall(self, moments: Moments, zone: str, first: datetime, last: datetime) -> Moments:
-        """The moments, which lie between `first` and `last`, as a clock in the zone shows them."""
-        since, ahead = clock.changes(self._db, zone, first, last)
-        places = np.searchsorted([moment(one) for one in since], moments, side="right") - 1
-        return moments + ahead.astype(np.int64)[places]
+    def hours(self, zone: str, first: datetime, last: datetime) -> tuple[Moments, Moments]:
+        """As `clock.hours`."""
+        return clock.hours(self._db, zone, first, last)
 
-    def beside(self, figure: Callable[["Gathered", Period], T], period: Period) -> Future[T]:
-        """A figure of the period, counted as soon as its readings are there, while others are read and counted."""
-        return self._pool.submit(figure, self, period)
+    def beside(self, figure: Callable[["Gathered", Period], T], period: Period) -> Callable[[], T]:
+        """A figure of the period: counted as soon as its readings are there, while others are read and counted."""
+        if self._pool is None:
+            return functools.partial(figure, self, period)
+        return self._pool.submit(figure, self, period).result
 
     @functools.cached_property
     def created(self) -> list[Cell]:
         """Those created since, and in the margin before. Common: category, priority. Moments: created_at,
         first_response_at, resolved_at."""
-        return masks.merged(self._created.result(), ("category", "priority"))
+        return self._readings["created"]()
 
     @functools.cached_property
     def suggested(self) -> list[Cell]:
-        """The same. Common: suggestion_source, suggested_category, category, priority_kept."""
-        return masks.merged(
-            self._created.result(), ("suggestion_source", "suggested_category", "category", "priority_kept")
-        )
+        """The same. Common: suggestion_source, suggested_category, category, priority_kept. Moments: created_at."""
+        return self._readings["suggested"]()
 
     @functools.cached_property
     def resolved(self) -> list[Cell]:
-        """Those that last became settled since. Common: category, priority. Moments: created_at, resolved_at."""
-        return masks.merged(self._resolved.result(), ("category", "priority"))
+        """Those that last became settled since. Common: category, priority. Moments: resolved_at, created_at."""
+        return self._readings["resolved"]()
 
     @functools.cached_property
     def done(self) -> list[Cell]:
-        """The same. Common: assignee."""
-        return masks.merged(self._resolved.result(), ("assignee",))
+        """The same. Common: assignee. Moments: resolved_at, created_at."""
+        return self._readings["done"]()
 
     @functools.cached_property
     def unsettled(self) -> list[Cell]:
-        """Those that are unsettled. Common: priority. Moments: created_at."""
-        return masks.merged(self._unsettled.result(), ("priority",))
+        """Those that are unsettled. Common: priority. Moments: created_at, in no order."""
+        return self._readings["unsettled"]()
 
     @functools.cached_property
     def held(self) -> list[Cell]:
-        """The same. Common: assignee."""
-        return masks.merged(self._unsettled.result(), ("assignee",))
+        """The same. Common: assignee. Moments: created_at, in no order."""
+        return self._readings["held"]()
 
-    @property
+    @functools.cached_property
     def reopened(self) -> Cell:
-        """When tickets were reopened since, `at`, and when these had become settled, `settled_at`."""
-        return self._reopened.result()[0]
+        """When tickets were reopened since, `at`, and when these had become settled, `settled_at`; in no order."""
+        return self._readings["reopened"]()[0]
 
 
-_CREATED = ("category", "priority", "suggestion_source", "suggested_category", "priority_kept")
-_RESOLVED = ("category", "priority", "assignee")
+_FACETS = ("category", "priority")
+_SUGGESTED = ("suggestion_source", "suggested_category", "category", "priority_kept")
+_CREATED = (*_FACETS, "suggestion_source", "suggested_category", "priority_kept")
+_RESOLVED = (*_FACETS, "assignee")
 _UNSETTLED = ("priority", "assignee")
+_SETTLED = ("resolved_at", "created_at")
 
-Reading = Callable[[], list[Cell]]
 
-
-def _mirrored(selected: Selection, matching: TicketFilter, since: datetime, margin: timedelta) -> list[Reading]:
-    """The readings of what was created, resolved, is unsettled and was reopened, from memory."""
-    selected = replace(selected, view=selected.view.since(moment(since - margin)))
+def _mirrored(selected: Selection, matching: TicketFilter, since: datetime, margin: timedelta) -> Readings:
+    """The readings from memory."""
     whenever = selected.of(matching.behind_figure())
-    created = selected.of(matching.behind_figure(created_from=since - margin))
-    resolved = selected.of(matching.behind_figure(resolved_from=since))
-    return [
-        lambda: masks.cells(created, _CREATED, ("created_at", "first_response_at", "resolved_at")),
-        lambda: masks.cells(resolved, _RESOLVED, ("created_at", "resolved_at")),
-        lambda: masks.cells(whenever, _UNSETTLED, ("created_at",), among=UNSETTLED),
-        lambda: [masks.reopened(whenever, since)],
-    ]
+    settled = selected.of(matching.behind_figure(resolved_from=None)) if matching.resolved_from else whenever
+    created, ended = moment(since - margin), moment(since)
+    return {
+        "created": lambda: masks.cells(
+            whenever, _FACETS, ("created_at", "first_response_at", "resolved_at"), since=created
+        ),
+        "suggested": lambda: masks.cells(whenever, _SUGGESTED, ("created_at",), since=created),
+        "resolved": lambda: masks.cells(settled, _FACETS, _SETTLED, since=ended),
+        "done": lambda: masks.cells(settled, ("assignee",), _SETTLED, since=ended),
+        "unsettled": lambda: masks.cells(whenever, _FACETS, _SETTLED, since=None),
+        "held": lambda: masks.cells(whenever, ("assignee",), _SETTLED, since=None),
+        "reopened": lambda: [masks.reopened(whenever, since)],
+    }
 
 
-def _read(db: Readable, matching: TicketFilter, since: datetime, margin: timedelta) -> list[Reading]:
-    """The same, from the database, each on a connection of its own."""
+def _read(
+    db: Readable, matching: TicketFilter, since: datetime, margin: timedelta, pool: Executor
+) -> Readings:  # fmt: skip
+    """The same, from the database, each on a connection of its own, all at once."""
     whenever = matching.behind_figure().where()
     kept = (_t.suggested_priority == _t.priority).label("priority_kept")
     common = [kept if name == kept.name else _t[name] for name in _CREATED]
@@ -143,13 +145,22 @@ def _read(db: Readable, matching: TicketFilter, since: datetime, margin: timedel
             matching.behind_figure(created_from=since - margin).where(),
         ),
         (
-            tickets, [_t[name] for name in _RESOLVED], (_t.created_at, _t.resolved_at),
+            tickets, [_t[name] for name in _RESOLVED], (_t.resolved_at, _t.created_at),
             matching.behind_figure(resolved_from=since).where(),
         ),
         (tickets, [_t[name] for name in _UNSETTLED], (_t.created_at,), [_t.status.in_(UNSETTLED), *whenever]),
         (events, (), (_e.at, _e.settled_at), [IS_REOPENING, _e.at >= since, *whenever]),
     )  # fmt: skip
-    return [functools.partial(_cells, db, *reading) for reading in readings]
+    created, resolved, unsettled, reopened = (pool.submit(_cells, db, *reading).result for reading in readings)
+    return {
+        "created": lambda: masks.merged(created(), _FACETS),
+        "suggested": lambda: masks.merged(created(), _SUGGESTED),
+        "resolved": lambda: masks.merged(resolved(), _FACETS),
+        "done": lambda: masks.merged(resolved(), ("assignee",)),
+        "unsettled": lambda: masks.merged(unsettled(), ("priority",)),
+        "held": lambda: masks.merged(unsettled(), ("assignee",)),
+        "reopened": reopened,
+    }
 
 
 def _cells(
@@ -182,14 +193,15 @@ def gathered(
     Raises:
         DatabaseUnavailable: the database is away, or a query ran over its time; here, or when a reading is asked for.
     """
-    turn, workers = (_IN_MEMORY, 1) if selected else (_AT_ONCE, READINGS + FIGURES)
+    turn = _IN_MEMORY if selected else _AT_ONCE
     if not turn.acquire(timeout=PATIENCE):
         raise Overloaded
     try:
-        with ExitStack() as stack:
-            frozen = db if selected else stack.enter_context(db.frozen())
-            pool = stack.enter_context(ThreadPoolExecutor(workers, "gather"))
-            yield Gathered(frozen, matching, selected, since, margin, pool)
+        if selected:
+            yield Gathered(db, _mirrored(selected, matching, since, margin), None)
+        else:
+            with db.frozen() as frozen, ThreadPoolExecutor(READINGS + FIGURES, "gather") as pool:
+                yield Gathered(frozen, _read(frozen, matching, since, margin, pool), pool)
     finally:
         turn.release()
 
@@ -208,11 +220,22 @@ def _unpacked(value: bytes | None, width: int) -> Moments:
     return np.ascontiguousarray(unpacked(value).reshape(-1, width).T)
 
 
-def counted(moments: Iterable[Moments], bounds: Sequence[datetime]) -> npt.NDArray[np.int64]:
-    """How many of them lie between each bound and the next, and from the last on; a bound belongs to what follows."""
-    edges = np.array([moment(bound) for bound in bounds])
+def edges(bounds: Iterable[datetime]) -> Moments:
+    """Times as moments."""
+    return np.array([moment(bound) for bound in bounds], dtype=np.int64)
+
+
+def counted(moments: Iterable[Moments], edges: Moments) -> Moments:
+    """How many lie between each edge and the next, and from the last on; an edge belongs to what follows.
+
+    The edges ascend, and so does each of the arrays; `NEVER` is none of them.
+    """
     numbers = np.zeros(len(edges) + 1, dtype=np.int64)
-    for some in moments:
-        places = np.searchsorted(edges, some[some != NEVER], side="right")
-        numbers += np.bincount(places, minlength=len(numbers))
+    for ascending in moments:
+        if len(ascending) < len(edges):
+            numbers += np.bincount(np.searchsorted(edges, ascending, side="right"), minlength=len(numbers))
+        else:
+            places = np.searchsorted(ascending, edges)
+            numbers[1:-1] += places[1:] - places[:-1]
+            numbers[-1] += len(ascending) - places[-1]
     return numbers[1:]

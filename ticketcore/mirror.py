@@ -157,7 +157,8 @@ def _part(db: Database, codes: Mapping[str, Codes], since: int | None) -> Part:
         kind = np.uint8 if name in _SMALL else np.int32
         columns[name] = np.repeat(np.array(values, dtype=kind), sizes)
     events = unpacked(found[0].reopened).reshape(-1, 3)
-    return Part(_by_id(columns), Reopened(*events.T), found[0].seen, found[0].coming, (found[0].cluster, found[0].file))
+    events = events[np.argsort(events[:, 0])].T.copy()  # in their order tickets are found many times faster
+    return Part(_by_id(columns), Reopened(*events), found[0].seen, found[0].coming, (found[0].cluster, found[0].file))
 
 
 _SMALL = frozenset(_CODED) - {"assignee", "suggestion_source"}

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from ticketcore import masks, reports
 from ticketcore.database import Database
+from ticketcore.due import Due, next_due
 from ticketcore.filters import TicketFilter
 from ticketcore.flow import Flow, flow
 from ticketcore.gathering import Gathered, gathered
@@ -38,7 +39,7 @@ class Review:
     before: Figures
     arrivals: list[list[int]]
     ageing: dict[tuple[int, Priority], int]
-    next_due: list[tuple[int, str, Priority, datetime]]
+    next_due: list[Due]
 
 
 def review(
@@ -66,7 +67,7 @@ def _review(
     longest = max(targets.values(), default=timedelta())
     buckets = period.buckets(unit)
     # Before, because whoever gathers lets others wait.
-    due = db.aside(lambda there: reports.next_due(there, matching, targets, now=now))
+    due = db.aside(lambda there: next_due(there, matching, selected, targets, now=now))
     with gathered(db, matching, earlier.start, selected=selected, margin=longest) as found:
         current = _figures(found, period, targets, [bucket.start for bucket in buckets], limit=50)
         # Of the period before, everybody's work: whoever is busy now need not have been then.
@@ -98,6 +99,6 @@ def _figures(
         promises=reports.promises(found, span, targets),
         suggestions=reports.suggestions(found, span, bounds),
         work=work,
-        resolution=resolution.result(),
-        response=response.result(),
+        resolution=resolution(),
+        response=response(),
     )

@@ -3,7 +3,7 @@
 A moment is a number of microseconds, as PostgreSQL keeps and sends it; `NEVER` comes after all that happen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -21,10 +21,8 @@ SHAPE = tuple(len(kind) + 1 for kind in FACETS.values())
 """How many codes each facet has; a cell is one of each, numbered in that order."""
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 NEVER = np.iinfo(np.int64).max
-
-KEPT_RECENT, FEW_ENOUGH = 3, 1 / 3
-"""Of how many times it is kept which tickets are later, and the share of all beyond which it is not worth it."""
 
 NOBODY = 0
 """The code of what is not there, such as an assignee."""
@@ -80,7 +78,7 @@ class Rows:
     """Tickets as arrays of the same length, ordered by id: the codes of words, and moments."""
 
     columns: Mapping[str, Array]
-    _recent: dict[int, tuple[npt.NDArray[np.intp], "Rows"] | None] = field(default_factory=dict, compare=False)
+    _runs: dict[tuple[tuple[str, ...], str], "Runs"] = field(default_factory=dict, compare=False)
 
     def __getitem__(self, name: str) -> Array:
         return self.columns[name]
@@ -99,22 +97,18 @@ class Rows:
         """All of them by cell; counted once."""
         return counted(self.cell, self["created_at"])
 
-    def recent(self, cut: int) -> tuple[npt.NDArray[np.intp], "Rows"] | None:
-        """Those that are unsettled, or were created or settled at this moment or later, and their places here.
+    def code(self, name: str) -> Array:
+        """The codes of a column; those of `priority_kept` are 0 without a suggestion, 1 for no and 2 for yes."""
+        if name != "priority_kept":
+            return self[name]
+        suggested = self["suggested_priority"]
+        return np.where(suggested == NOBODY, 0, np.where(suggested == self["priority"], 2, 1)).astype(np.uint8)
 
-        None if they are not so few that it would be worth it. Kept for the next who asks; one at a time may ask.
-        """
-        if cut in self._recent:
-            self._recent[cut] = self._recent.pop(cut)  # the one that was asked for last is the last to go
-        else:
-            while len(self._recent) >= KEPT_RECENT:
-                self._recent.pop(next(iter(self._recent)), None)
-            places = np.flatnonzero((self["resolved_at"] >= cut) | (self["created_at"] >= cut))
-            found = None
-            if len(places) <= FEW_ENOUGH * len(self):
-                found = places, Rows({name: column[places] for name, column in self.columns.items()})
-            self._recent[cut] = found
-        return self._recent.get(cut)
+    def runs(self, common: tuple[str, ...], by: str) -> "Runs":
+        """The tickets by these codes, and among those by a moment; ordered once, which takes 70 ms for a million."""
+        if (common, by) not in self._runs:
+            self._runs[common, by] = _in_runs([self.code(name) for name in common], self[by])
+        return self._runs[common, by]
 
     def places(self, ids: Moments) -> npt.NDArray[np.intp]:
         """Where these tickets are, of those that are here."""
@@ -125,6 +119,44 @@ class Rows:
     def has(self, ids: Moments) -> npt.NDArray[np.bool_]:
         """For each of these ids whether such a ticket is here."""
         return among(self["id"], ids)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Tickets in the order of what they have in common, and among those of when something happened to them."""
+
+    codes: Array
+    """A row for each run: what its tickets have in common."""
+    edges: npt.NDArray[np.intp]
+    """Where each run begins, and where the last one ends."""
+    places: npt.NDArray[np.int32]
+    """Where each ticket is among the rows."""
+    at: Moments
+    """When it happened."""
+
+    def since(self, cut: int | None) -> Iterator[tuple[Array, npt.NDArray[np.int32], Moments]]:
+        """Codes, places and moments of each run: of those to which it happened since, or of None, has not happened."""
+        for codes, begin, end in zip(self.codes, self.edges, self.edges[1:], strict=False):
+            at = self.at[begin:end]
+            happened = int(np.searchsorted(at, NEVER))
+            some = slice(happened, None) if cut is None else slice(int(np.searchsorted(at, cut)), happened)
+            yield codes, self.places[begin:end][some], at[some]
+
+
+def _in_runs(codes: Sequence[Array], at: Moments) -> Runs:
+    sizes = [int(some.max(initial=0)) + 1 for some in codes]
+    # Sixteen bits are sorted by radix, ten times as fast.
+    kind = np.uint16 if np.prod(sizes) <= np.iinfo(np.uint16).max else np.int64
+    key: Array = np.zeros(len(at), dtype=kind)
+    for some, size in zip(codes, sizes, strict=True):
+        key = key * kind(size) + some.astype(kind)
+    order = np.argsort(at)
+    order = order[np.argsort(key[order], kind="stable")]
+    ordered = key[order]
+    begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else np.empty(0, dtype=np.intp)
+    first = order[begins]
+    common = np.stack([some[first] for some in codes], axis=1)
+    return Runs(common, np.r_[begins, len(order)], order.astype(np.int32), at[order])
 
 
 @dataclass(frozen=True)
@@ -178,17 +210,6 @@ class View:
             first[cell] = self.base["created_at"].min(initial=NEVER, where=among_them)
         numbers = base.numbers - np.bincount(cells, minlength=len(first)) + beside.numbers
         return Cube(numbers, np.minimum(first, beside.first))
-
-    def since(self, cut: int) -> "View":
-        """The same, with or without tickets that were settled before this moment and not reopened since."""
-        recent = self.base.recent(cut)
-        if recent is None:
-            return self
-        places, base = recent
-        reopened = self.reopened.ticket[self.reopened.at >= cut]
-        if self.base.has(reopened[~(base.has(reopened) | self.beside.has(reopened))]).any():
-            return self  # the clock was set back far when they were settled again
-        return View(base, self.is_current[places], self.beside, self.reopened, self.codes)
 
     def admitted(self, facets: Mapping[str, tuple[str, ...]]) -> npt.NDArray[np.bool_]:
         """For each cell whether its values are among these; where none are named, any."""

@@ -11,6 +11,8 @@ import pytest
 from streamlit import config
 from streamlit.proto.NewSession_pb2 import NewSession
 from streamlit.runtime import app_session, runtime
+from streamlit.runtime.app_session import AppSession, AppSessionState
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
 from ticketcore.ui import tuning
 
@@ -29,6 +31,7 @@ def untuned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(app_session, "_populate_theme_msg", populate)  # put back afterwards
     monkeypatch.setattr(config, "_config_lock", config._config_lock)
     monkeypatch.setitem(vars(runtime), "asyncio", asyncio)
+    monkeypatch.setattr(AppSession, "_create_scriptrunner", AppSession._create_scriptrunner)
     yield populate
     gc.unfreeze()
     gc.set_threshold(*threshold)
@@ -97,3 +100,72 @@ def test_others_get_their_turn_after_some_messages_and_after_every_pause(untuned
         assert turns(10 * tuning.TOGETHER, 0) == 10
         assert turns(3, 0.01) >= 3
     assert vars(runtime)["asyncio"].wait is asyncio.wait
+
+
+class Session:
+    """As much of a session of Streamlit's as begins runs; `begun` are those that began."""
+
+    def __init__(self, begun: list[RerunData]) -> None:
+        self._scriptrunner: Any = None
+        self._state = AppSessionState.APP_NOT_RUNNING
+        self._event_loop = asyncio.get_running_loop()
+        self.begun, self.fragments = begun, {"it"}
+        self.begin = lambda data: AppSession._create_scriptrunner(self, data)  # type: ignore[arg-type]
+
+    def has_fragment(self, name: str) -> bool:
+        return name in self.fragments
+
+
+class Over:
+    """A run that takes nothing more, of which it has not been heard yet that it is over."""
+
+    def request_rerun(self, _data: RerunData) -> bool:
+        return False
+
+
+class Going(Over):
+    """A run that goes on."""
+
+    def __init__(self) -> None:
+        self.asked: list[RerunData] = []
+
+    def request_rerun(self, data: RerunData) -> bool:
+        self.asked.append(data)
+        return True
+
+
+FRAGMENT, PAGE = RerunData(fragment_id="it"), RerunData()
+
+
+@pytest.mark.parametrize("then", ["it ended", "another began", "the fragment is gone", "the window was closed"])
+def test_a_fragment_is_run_once_the_end_of_the_run_before_was_heard_of(
+    untuned: Any, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    begun: list[RerunData] = []
+    monkeypatch.setattr(AppSession, "_create_scriptrunner", lambda _session, data: begun.append(data))
+    tuning.tune()
+
+    async def runs() -> None:
+        session = Session(begun)
+        session.begin(FRAGMENT)
+        assert begun == [FRAGMENT], "nothing went before"
+        begun.clear()
+        session._scriptrunner = Over()
+        session.begin(PAGE)
+        assert begun == [PAGE], "a page does not wait"
+        begun.clear()
+        session.begin(FRAGMENT)
+        await asyncio.sleep(5 * tuning.SOON)
+        assert begun == []
+        session._scriptrunner = Going() if then == "another began" else None
+        if then == "the fragment is gone":
+            session.fragments.clear()
+        if then == "the window was closed":
+            session._state = AppSessionState.SHUTDOWN_REQUESTED
+        await asyncio.sleep(5 * tuning.SOON)
+        assert begun == ([FRAGMENT] if then == "it ended" else [])
+        if then == "another began":
+            assert session._scriptrunner.asked == [FRAGMENT]
+
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(lambda: asyncio.run(runs())).result()

@@ -15,10 +15,11 @@ import pyarrow as pa
 from ticketcore import reports
 from ticketcore.behind import WEEKDAYS
 from ticketcore.database import Database
+from ticketcore.due import due_in
 from ticketcore.filters import TicketFilter
 from ticketcore.models import UNSETTLED, Category, Priority
 from ticketcore.period import Bucket, Period, Unit, midnight
-from ticketcore.reports import Spread, Suggested, created_in, due_in, resolved_in
+from ticketcore.reports import Spread, Suggested, created_in, resolved_in
 from ticketcore.review import Review, review
 from ticketcore.ui import links
 from ticketcore.ui.links import narrowed
@@ -238,8 +239,11 @@ def _column(name: str, values: Sequence[Any]) -> pa.Array:
 
 def _by(cells: Counter[Suggested], key: Callable[[Suggested], Any]) -> dict[Any, Counter[Suggested]]:
     found: dict[Any, Counter[Suggested]] = {}
-    for cell, number in sorted(cells.items()):
-        found.setdefault(key(cell), Counter())[cell] = number
+    for cell, number in cells.items():
+        name = key(cell)
+        if name not in found:
+            found[name] = Counter()
+        found[name][cell] = number
     return found
 
 

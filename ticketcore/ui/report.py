@@ -9,6 +9,7 @@ import pyarrow as pa
 import streamlit as st
 
 from ticketcore import reports
+from ticketcore.due import due_in
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Priority
 from ticketcore.period import Period, Unit
@@ -85,7 +86,7 @@ def _metrics(figures: Shown) -> None:
         backlog = flowed.backlog[-1]
         there = figures.link(matching.behind_figure(unsettled_at=period.end), backlog)
         _metric("Backlog", backlog, flowed.backlog_before, "less", there)
-        in_time = figures.link(reports.due_in(matching, period, figures.targets, target_met=True), met)
+        in_time = figures.link(due_in(matching, period, figures.targets, target_met=True), met)
         _metric("Target met", share(met, due), share(*_summed(before.promises)), "more", in_time, " %", due, met)
         done = figures.link(resolved, now.resolved)
         one, earlier = now.resolution[None], before.resolution[None]

@@ -1,6 +1,5 @@
-"""What of Streamlit's insides is changed, because it costs more than it gives on a desk with many visitors.
-
-And how Python collects garbage, for the same reason.
+"""What of Streamlit's insides is changed, because on a desk with many visitors it costs more than it gives, or loses
+what was to be shown. And how Python collects garbage, for the same reason.
 """
 
 import asyncio
@@ -15,11 +14,18 @@ from typing import Any
 from streamlit import config
 from streamlit.proto.NewSession_pb2 import CustomThemeConfig
 from streamlit.runtime import app_session, runtime
+from streamlit.runtime.app_session import AppSession, AppSessionState
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
 Populate = Callable[..., None]
+Create = Callable[[AppSession, RerunData], None]
 
 TOGETHER = 50
 """Messages to a browser after which the event loop looks what else there is to do; Streamlit lets 500 wait."""
+
+
+SOON = 0.01
+"""Seconds after which a run that cannot begin yet is tried again."""
 
 
 def tune() -> None:
@@ -31,6 +37,7 @@ def tune() -> None:
     # Streamlit's loop looks up after each message. While others compute, it waits for the interpreter every time: for
     # 200 messages a second, with one who computes beside it.
     vars(runtime)["asyncio"] = SimpleNamespace(**{**vars(asyncio), "sleep": _seldom()})
+    app_session.AppSession._create_scriptrunner = _one_by_one(app_session.AppSession._create_scriptrunner)
 
 
 def settle() -> None:
@@ -52,6 +59,29 @@ def _seldom() -> Callable[[float], Coroutine[Any, Any, None]]:
             await asyncio.sleep(seconds)
 
     return sleep
+
+
+def _one_by_one(create: Create) -> Create:
+    """Begins a run; one of a fragment alone only after the end of the run before it was heard of.
+
+    Streamlit listens to the last run alone. On a busy desk the end of a page may be waiting to be heard when it is time
+    for a fragment of it, and half of the page would never reach the browser (streamlit issue 9921).
+    """
+
+    def begin(session: AppSession, data: RerunData) -> None:
+        if session._scriptrunner is None or not data.fragment_id:
+            create(session, data)
+        else:
+            session._event_loop.call_later(SOON, again, session, data)
+
+    def again(session: AppSession, data: RerunData) -> None:
+        is_over = session._state is AppSessionState.SHUTDOWN_REQUESTED or not session.has_fragment(
+            data.fragment_id or ""
+        )
+        if not is_over and not (session._scriptrunner and session._scriptrunner.request_rerun(data)):
+            begin(session, data)
+
+    return begin
 
 
 def _kept(populate: Populate) -> Populate:
