@@ -37,7 +37,7 @@ def tune() -> None:
     # Streamlit's loop looks up after each message. While others compute, it waits for the interpreter every time: for
     # 200 messages a second, with one who computes beside it.
     vars(runtime)["asyncio"] = SimpleNamespace(**{**vars(asyncio), "sleep": _seldom()})
-    app_session.AppSession._create_scriptrunner = _one_by_one(app_session.AppSession._create_scriptrunner)
+    vars(app_session)["AppSession"]._create_scriptrunner = _one_by_one(AppSession._create_scriptrunner)
 
 
 def settle() -> None:
