@@ -24,7 +24,7 @@ from ticketcore.filters import TicketFilter
 from ticketcore.masks import Cell, Selection
 from ticketcore.models import UNSETTLED
 from ticketcore.period import Period
-from ticketcore.rows import Moments, moment, unpacked
+from ticketcore.rows import SPANS, Moments, Rows, moment, unpacked
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
 T = TypeVar("T")
@@ -70,8 +70,8 @@ class Gathered:
 
     @functools.cached_property
     def created(self) -> list[Cell]:
-        """Those created since, and in the margin before. Common: category, priority. Moments: created_at,
-        first_response_at, resolved_at."""
+        """Those created since, and in the margin before. Common: category, priority. Moments: created_at, response,
+        resolution."""
         return self._readings["created"]()
 
     @functools.cached_property
@@ -81,12 +81,12 @@ class Gathered:
 
     @functools.cached_property
     def resolved(self) -> list[Cell]:
-        """Those that last became settled since. Common: category, priority. Moments: resolved_at, created_at."""
+        """Those that last became settled since. Common: category, priority. Moments: resolved_at, resolution."""
         return self._readings["resolved"]()
 
     @functools.cached_property
     def done(self) -> list[Cell]:
-        """The same. Common: assignee. Moments: resolved_at, created_at."""
+        """The same. Common: assignee. Moments: resolved_at, resolution."""
         return self._readings["done"]()
 
     @functools.cached_property
@@ -110,7 +110,7 @@ _SUGGESTED = ("suggestion_source", "suggested_category", "category", "priority_k
 _CREATED = (*_FACETS, "suggestion_source", "suggested_category", "priority_kept")
 _RESOLVED = (*_FACETS, "assignee")
 _UNSETTLED = ("priority", "assignee")
-_SETTLED = ("resolved_at", "created_at")
+_SETTLED, _WAITING = ("resolved_at", "resolution"), ("resolved_at", "created_at")
 
 
 def _mirrored(selected: Selection, matching: TicketFilter, since: datetime, margin: timedelta) -> Readings:
@@ -119,14 +119,12 @@ def _mirrored(selected: Selection, matching: TicketFilter, since: datetime, marg
     settled = selected.of(matching.behind_figure(resolved_from=None)) if matching.resolved_from else whenever
     created, ended = moment(since - margin), moment(since)
     return {
-        "created": lambda: masks.cells(
-            whenever, _FACETS, ("created_at", "first_response_at", "resolved_at"), since=created
-        ),
+        "created": lambda: masks.cells(whenever, _FACETS, ("created_at", "response", "resolution"), since=created),
         "suggested": lambda: masks.cells(whenever, _SUGGESTED, ("created_at",), since=created),
         "resolved": lambda: masks.cells(settled, _FACETS, _SETTLED, since=ended),
         "done": lambda: masks.cells(settled, ("assignee",), _SETTLED, since=ended),
-        "unsettled": lambda: masks.cells(whenever, _FACETS, _SETTLED, since=None),
-        "held": lambda: masks.cells(whenever, ("assignee",), _SETTLED, since=None),
+        "unsettled": lambda: masks.cells(whenever, _FACETS, _WAITING, since=None),
+        "held": lambda: masks.cells(whenever, ("assignee",), _WAITING, since=None),
         "reopened": lambda: [masks.reopened(whenever, since)],
     }
 
@@ -174,7 +172,13 @@ def _cells(
     names = [moment.name for moment in moments]
     with db.read() as connection:
         rows = connection.execute(query).all()
-    return [Cell(row, dict(zip(names, _unpacked(row[0], len(names)), strict=True))) for row in rows]
+    cells = []
+    for row in rows:
+        columns = dict(zip(names, _unpacked(row[0], len(names)), strict=True))
+        made = Rows(columns).made
+        spans = {name: made(name) for name, until in SPANS.items() if {"created_at", until} <= columns.keys()}
+        cells.append(Cell(row, columns | spans))
+    return cells
 
 
 @contextlib.contextmanager

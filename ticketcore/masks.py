@@ -169,19 +169,27 @@ def facets(selected: Selection) -> tuple[dict[tuple[Category, Priority, Status],
 def cells(selected: Selection, common: Sequence[str], moments: Sequence[str], *, since: int | None) -> list[Cell]:
     """The tickets by what they have in common, in the order of the first of the moments, which was then or later.
 
-    Of None, those to which it has not happened. Two cells may have the same in common. `common` are columns, or
-    `priority_kept`: None without a suggestion.
+    Of None, those to which it has not happened. Two cells may have the same in common. All these are columns, or what
+    `Rows.made` makes of them; `priority_kept` is None without a suggestion.
     """
     by, *others = moments
     values, made = [_values(selected.view, name) for name in common], _common(tuple(common))
     found = []
     for rows, chosen in selected.parts:
-        for codes, every, each in rows.runs(tuple(common), by).since(since):
-            meant = slice(None) if chosen is None else chosen.take(every)
-            places, at = every[meant], each[meant]
-            if len(places):
-                named = made(*(some[code] for some, code in zip(values, codes.tolist(), strict=True)))
-                found.append(Cell(named, {by: at, **{name: rows[name].take(places) for name in others}}))
+        runs = rows.runs(tuple(common), by)
+        for codes, some in runs.since(since):
+            places = runs.places[some]
+            meant = None if chosen is None else chosen.take(places)
+            number = len(places) if meant is None else int(np.count_nonzero(meant))
+            if not number:
+                continue
+            columns = {by: runs.at[some]}
+            for name in others:
+                columns[name] = rows.made(name).take(places) if since is None else runs.column(rows, name)[some]
+            if meant is not None and number < len(places):
+                columns = {name: column[meant] for name, column in columns.items()}
+            named = made(*(known[code] for known, code in zip(values, codes.tolist(), strict=True)))
+            found.append(Cell(named, columns))
     return found
 
 

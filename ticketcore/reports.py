@@ -91,7 +91,7 @@ def resolution(gathered: Gathered, period: Period) -> dict[Priority | Category |
 
     For all of them under None, by priority and by category.
     """
-    return _spreads(gathered.resolved, "resolved_at", "resolved_at", period)
+    return _spreads(gathered.resolved, "resolved_at", "resolution", period)
 
 
 def first_response(gathered: Gathered, period: Period) -> dict[Priority | Category | None, Spread]:
@@ -100,11 +100,11 @@ def first_response(gathered: Gathered, period: Period) -> dict[Priority | Catego
     An agent is who works on the dashboard, or is named by what comes over the API. Tickets without a response count
     for nothing. For all of them under None, by priority and by category.
     """
-    return _spreads(gathered.created, "created_at", "first_response_at", period)
+    return _spreads(gathered.created, "created_at", "response", period)
 
 
-def _spreads(cells: list[Cell], when: str, until: str, period: Period) -> dict[Priority | Category | None, Spread]:
-    took = [(cell.common, _took(cell, until, chosen)) for cell, chosen in _within(cells, when, period)]
+def _spreads(cells: list[Cell], when: str, span: str, period: Period) -> dict[Priority | Category | None, Spread]:
+    took = [(cell.common, _over(cell[span][chosen])) for cell, chosen in _within(cells, when, period)]
     return {
         value: _spread([some for common, some in took if value is None or value in (common.priority, common.category)])
         for value in (None, *Priority, *Category)
@@ -121,12 +121,10 @@ def _within(cells: list[Cell], when: str, period: Period, earlier: timedelta = t
         yield cell, slice(int(np.searchsorted(cell[when], begin)), int(np.searchsorted(cell[when], end)))
 
 
-def _took(cell: Cell, until: str, chosen: slice) -> Moments:
-    """From creation, in microseconds, of those that have come so far; 0 where the clock was set back meanwhile."""
-    begun, over = cell["created_at"][chosen], cell[until][chosen]
-    came = over != NEVER
-    took: Moments = np.maximum(over - begun, 0) if came.all() else np.maximum(over[came] - begun[came], 0)
-    return took
+def _over(spans: Moments) -> Moments:
+    """Those that have come to an end."""
+    is_over = spans != NEVER
+    return spans if is_over.all() else spans[is_over]
 
 
 def _spread(some: list[Moments]) -> Spread:
@@ -156,9 +154,9 @@ def promises(gathered: Gathered, period: Period, targets: Mapping[Priority, time
     for cell in gathered.created:
         if target := targets.get(priority := cell.common.priority):
             chosen = next(_within([cell], "created_at", period, target))[1]
-            due_at = cell["created_at"][chosen] + target // timedelta(microseconds=1)
-            due[priority] += len(due_at)
-            met[priority] += int(np.count_nonzero(cell["resolved_at"][chosen] <= due_at))
+            took = cell["resolution"][chosen]
+            due[priority] += len(took)
+            met[priority] += int(np.count_nonzero(took <= target // timedelta(microseconds=1)))
     return {priority: Promise(due[priority], met[priority]) for priority in targets}
 
 
@@ -202,7 +200,7 @@ def work(gathered: Gathered, period: Period, *, limit: int | None = 50) -> list[
         has[cell.common.assignee] += len(cell["created_at"])
     took = defaultdict[str, list[Moments]](list)
     for cell, chosen in _within(gathered.done, "resolved_at", period):
-        if len(some := _took(cell, "resolved_at", chosen)):
+        if len(some := cell["resolution"][chosen]):
             took[cell.common.assignee].append(some)
     spreads = {assignee: _spread(took[assignee]) for assignee in took}
     none = Spread(0, None, None)
