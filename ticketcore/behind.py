@@ -137,7 +137,7 @@ class Behind(BaseModel):
 
     def behind_params(self) -> Iterator[tuple[str, str]]:
         """The conditions as URL parameters."""
-        yield from self.written(Behind.model_fields)
+        yield from self.written(_BEHIND)
 
     def written(self, fields: Iterable[str]) -> Iterator[tuple[str, str]]:
         """These fields as URL parameters, several values of one as several parameters."""
@@ -209,6 +209,9 @@ class Behind(BaseModel):
         """The time within which a ticket of each priority is to be resolved; those that are named."""
         hours = pairs(self.target_hours) if self.target_hours else {}
         return {Priority(name): timedelta(hours=float(value)) for name, value in hours.items()}
+
+
+_BEHIND = tuple(Behind.model_fields)
 
 
 def due_at(targets: Mapping[Priority, timedelta]) -> sa.ColumnElement[datetime]:

@@ -1,5 +1,6 @@
 """Ways to the tickets behind a figure: the tickets page's address for a filter, in the words that the page uses."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -16,8 +17,6 @@ from ticketcore.ui.words import label
 BEHIND = "behind"
 """The key of the address under which, as a query of its own, the conditions stand that have no field in the bar."""
 
-Params = list[tuple[str, str]]
-
 
 def narrowed(behind: TicketFilter, **facets: Any) -> TicketFilter:
     """The filter with these values; of a facet that it names itself, with those that both name, which must be some."""
@@ -29,31 +28,31 @@ def narrowed(behind: TicketFilter, **facets: Any) -> TicketFilter:
     return behind.model_copy(update=update)
 
 
-def params(matching: TicketFilter, zone: ZoneInfo) -> Params:
-    """The filter as the tickets page's address has it; creation times become days of the desk's `zone`."""
-    days = {"created_from": "from", "created_to": "to"}
-    behind = list(matching.behind_params())
-    found = [
-        (name, label(value) if name in FACETS else value) for name, value in matching.own_params() if name not in days
-    ]
-    for name, key in days.items():
-        if moment := getattr(matching, name):
-            last = moment - datetime.resolution if name == "created_to" else moment  # a last day, not the one after
-            found.append((key, last.astimezone(zone).date().isoformat()))
-    return [*found, (BEHIND, _query(behind))] if behind else found
-
-
 def address(matching: TicketFilter, zone: ZoneInfo) -> str:
-    """Where the tickets of the filter are listed, seen from another page of the desk."""
-    return f"tickets?{_query(params(matching, zone))}"
+    """Where the tickets of the filter are listed, seen from another page of the desk.
+
+    As the tickets page's address has the filter; creation times become days of the desk's `zone`.
+    """
+    query = _query([(name, label(value) if name in FACETS else value) for name, value in matching.written(_BARE)])
+    for key, moment in (("from", matching.created_from), ("to", matching.created_to)):
+        if moment:
+            last = moment - datetime.resolution if key == "to" else moment  # a last day, not the one after
+            query += f"&{key}={last.astimezone(zone).date().isoformat()}"
+    if behind := _query(matching.behind_params()):
+        query += f"&{BEHIND}={behind.translate(_AGAIN)}"
+    return f"tickets?{query.removeprefix('&')}"
 
 
-# As `urlencode`; of the hundreds of links of a page of figures nearly all have their parts in common.
+_BARE = ("category", "priority", "status", "assignee", "search")
+
+# A page of figures has hundreds of links, and nearly all have their parts in common.
 _quoted = lru_cache(maxsize=2_000)(quote_plus)
+_AGAIN = str.maketrans({mark: quote_plus(mark) for mark in "%&=+"})
+"""What is left to quote of a query that is quoted."""
 
 
-def _query(params: Params) -> str:
-    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in params])
+def _query(params: Iterable[tuple[str, str]]) -> str:
+    return "&".join([f"{name}={_quoted(value)}" for name, value in params])
 
 
 def go(words: str, link: str) -> None:

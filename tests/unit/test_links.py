@@ -1,0 +1,42 @@
+"""Ways to the tickets behind a figure: read back by the standard library."""
+
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
+
+from ticketcore.filters import TicketFilter
+from ticketcore.ui.links import address
+from ticketcore.validation import parse
+
+BERLIN = ZoneInfo("Europe/Berlin")
+AWKWARD = "50 % + x=y & „Bö“?#/;\u202e💥"
+
+
+def test_an_address_has_every_condition_once_and_exactly() -> None:
+    behind = {"resolved_to": "2026-06-02T00:00:00Z", "suggestion_source": AWKWARD, "category_kept": "true"}
+    values = {
+        "status": ["in_progress", "open"],
+        "assignee": [AWKWARD, "Ann"],
+        "search": AWKWARD,
+        **behind,
+        "suggestion_source": [AWKWARD],
+    }
+    matching = parse(TicketFilter, values).model_copy(
+        update={
+            "created_from": datetime(2026, 5, 1, 22, tzinfo=UTC),  # midnight in Berlin
+            "created_to": datetime(2026, 5, 31, 22, tzinfo=UTC),
+        }
+    )
+    path, query = urlsplit(address(matching, BERLIN)).path, urlsplit(address(matching, BERLIN)).query
+    pairs = parse_qsl(query, strict_parsing=True)
+    assert path == "tickets"
+    assert pairs[:-1] == [
+        ("status", "In progress"), ("status", "Open"), ("assignee", AWKWARD), ("assignee", "Ann"), ("search", AWKWARD),
+        ("from", "2026-05-02"), ("to", "2026-05-31"),
+    ]  # fmt: skip
+    name, value = pairs[-1]
+    assert (name, dict(parse_qsl(value, strict_parsing=True))) == ("behind", behind)
+
+
+def test_the_address_of_all_tickets_asks_for_nothing() -> None:
+    assert address(TicketFilter(), BERLIN) == "tickets?"
