@@ -1,9 +1,9 @@
 """What figures of a period are counted from: the moments of all the tickets that they are about, as arrays.
 
-They come from the mirror. Where the filter asks for what that does not have, such as a text, the database reads each
-index once, from one snapshot, and packs the moments of all tickets that have something in common into one value. To
-count an array by buckets, or to find its percentiles, takes numpy a fraction of the time in which the database groups
-or sorts as many rows, and one reading serves every figure.
+They come from the mirror, where they lie in the order in which they are counted. Where the filter asks for what that
+does not have, such as a common text, the database reads each index once, from one snapshot, and packs the moments of
+all tickets that have something in common into one value; they are put in the same order here. In it the tickets of a
+span of time are a slice and a bucket is the distance of two places, and one reading serves every figure.
 """
 
 import contextlib

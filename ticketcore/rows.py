@@ -1,6 +1,8 @@
 """Tickets as arrays: what the mirror holds and what is chosen of it.
 
-A moment is a number of microseconds, as PostgreSQL keeps and sends it; `NEVER` comes after all that happen.
+A moment is a number of microseconds, as PostgreSQL keeps and sends it; `NEVER` comes after all that happen. What many
+questions need of the same rows is made once and kept with them: their cells, and their orders, of which spans of time
+are slices.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -115,9 +117,14 @@ class Rows:
 
     def runs(self, common: tuple[str, ...], by: str) -> "Runs":
         """The tickets by these codes, and among those by a moment; ordered once, which takes 70 ms for a million."""
-        if (common, by) not in self._runs:
-            self._runs[common, by] = _in_runs([self.made(name) for name in common], self[by])
-        return self._runs[common, by]
+        found = self._runs.get((common, by))
+        if found is None:
+            found = self._runs[common, by] = _in_runs([self.made(name) for name in common], self[by])
+        return found
+
+    def forget_runs(self) -> None:
+        """Lets go of the orders, which take twice the memory of the rows; the next who asks makes them anew."""
+        self._runs.clear()
 
     def places(self, ids: Moments) -> npt.NDArray[np.intp]:
         """Where these tickets are, of those that are here."""

@@ -25,6 +25,7 @@ from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable, InvalidInput, Overloaded
 from ticketcore.filters import TicketFilter
 from ticketcore.helper import Helper
+from ticketcore.mirror import view
 from ticketcore.models import Priority, Source
 from ticketcore.period import Period, Unit
 from ticketcore.review import review
@@ -135,6 +136,16 @@ def test_until_it_is_there_the_desk_counts_itself_and_waits_for_nobody(sql: sa.C
     assert children() == []
     assert helper.ask(number, TicketFilter()) == (5, os.getpid())
     assert there(helper) == children()[0].pid
+
+
+def test_the_desk_keeps_no_orders_of_tickets_once_the_process_has_them(
+    db: Database, sql: sa.Connection, helper: Helper
+) -> None:
+    put(sql, [{}] * 5)
+    assert helper.ask(review, TicketFilter(), PERIOD, Unit.WEEK, TARGETS).now.created == 0
+    assert view(db).base._runs
+    there(helper)
+    assert not view(db).base._runs
 
 
 def test_a_small_desk_has_no_such_process(
