@@ -50,7 +50,7 @@ def next_due(
 
     From memory, if the filter's tickets are `selected` there, or else from the database.
     """
-    if selected:
+    if selected and not matching.target_hours:  # else it has targets of its own
         return _next_due(db, selected.of(matching.behind_figure()), targets, now, limit)
     due = due_at(targets).label("due_at")
     open_still = matching.behind_figure(due_from=now, target_hours=_written(targets))
@@ -78,6 +78,8 @@ def _next_due(
                 due, ids = due[soon], ids[soon]
             coming += zip(due.tolist(), ids.tolist(), repeat(cell.common.priority))
     soonest = sorted(coming)[:limit]
+    if not soonest:
+        return []
     with db.read() as connection:
         found = sa.select(_t.id, _t.title).where(_t.id.in_([number for _, number, _ in soonest]))
         titles = {row.id: row.title for row in connection.execute(found)}

@@ -52,7 +52,8 @@ class Gathered:
     """The tickets of a filter, and what happened to them since a time, all as of one moment.
 
     The tickets of each cell are in the order of the first of its moments, and two cells may have the same in common.
-    Each reading is under way until it is asked for: what is counted from one goes on beside the others.
+    From the database each reading is under way until it is asked for, and what is counted from one goes on beside the
+    others; from memory it is made when it is asked for.
     """
 
     def __init__(self, db: Readable, readings: Readings, pool: Executor | None) -> None:
@@ -91,7 +92,7 @@ class Gathered:
 
     @functools.cached_property
     def unsettled(self) -> list[Cell]:
-        """Those that are unsettled. Common: priority. Moments: created_at, in no order."""
+        """Those that are unsettled. Common: priority and more. Moments: created_at, in no order."""
         return self._readings["unsettled"]()
 
     @functools.cached_property

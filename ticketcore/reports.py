@@ -20,7 +20,6 @@ from ticketcore.masks import Cell
 from ticketcore.models import Category, Priority
 from ticketcore.period import Period, midnight
 from ticketcore.rows import HOUR, NEVER, Moments
-from ticketcore.schema import tickets
 
 AGES = (1, 3, 7, 30, 90)
 """Days of the calendar at which the age groups of open tickets end; today is the first. The last group has no end."""
@@ -67,8 +66,6 @@ class Suggested(NamedTuple):
 
 Chosen = tuple[Cell, slice]
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
-
-_t = tickets.c
 
 
 def created_in(matching: TicketFilter, period: Period, **conditions: Any) -> TicketFilter:

@@ -66,8 +66,6 @@ def _review(
     earlier, now = period.before(), period.now
     longest = max(targets.values(), default=timedelta())
     buckets = period.buckets(unit)
-    # Before, because whoever gathers lets others wait.
-    due = db.aside(lambda there: next_due(there, matching, selected, targets, now=now))
     with gathered(db, matching, earlier.start, selected=selected, margin=longest) as found:
         current = _figures(found, period, targets, [bucket.start for bucket in buckets], limit=50)
         # Of the period before, everybody's work: whoever is busy now need not have been then.
@@ -78,7 +76,7 @@ def _review(
             before,
             reports.arrivals(found, period),
             reports.ageing(found, now.astimezone(period.timezone).date(), period.timezone),
-            due,
+            db.aside(lambda there: next_due(there, matching, selected, targets, now=now)),
         )
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,12 +39,17 @@ def desk(db: Database, sql: sa.Connection, told: list[Told]) -> Database:
     return db
 
 
+SETTLED = datetime(2026, 9, 10, tzinfo=UTC), datetime(2026, 11, 10, tzinfo=UTC)
 FILTERS: list[tuple[dict[str, Any], Callable[[Told], bool]]] = [
     ({}, lambda one: True),
     ({"category": ["billing", "account"]}, lambda one: one.category in ("billing", "account")),
     ({"priority": ["high"], "assignee": ["Ann"]}, lambda one: one.priority == "high" and one.assignee == "Ann"),
     ({"status": ["closed"]}, lambda one: one.status(NOW + HOUR) == "closed"),
     ({"search": "nothing like it"}, lambda one: False),
+    (
+        {"resolved_from": "2026-09-10T00:00:00Z", "resolved_to": "2026-11-10T00:00:00Z"},
+        lambda one: one.resolved_at is not None and SETTLED[0] <= one.resolved_at < SETTLED[1],
+    ),
 ]
 PERIODS = [
     Period(date(2026, 10, 20), date(2026, 11, 18), BERLIN, NOW),  # the clock goes back on 25 October

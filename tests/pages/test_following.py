@@ -1,6 +1,7 @@
 """Pages that look by themselves whether something changed: the desk asks the database once for all of them."""
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -10,7 +11,7 @@ import streamlit as st
 from tests.pages.conftest import Sql
 from ticketcore import desk
 from ticketcore.access import Person
-from ticketcore.errors import DatabaseUnavailable, Forbidden
+from ticketcore.errors import DatabaseUnavailable, Forbidden, Overloaded
 from ticketcore.ui import following, loaders, me
 
 LOOKS = pytest.mark.parametrize("look", [loaders.recent_version, loaders.shared_version])
@@ -45,6 +46,20 @@ def test_a_database_that_is_away_is_found_out_once_for_all(monkeypatch: pytest.M
     monkeypatch.setattr(loaders, "version", version)
     assert [look()[1] for _ in range(5)] == [None] * 5
     assert len(asked) == 1
+
+
+@LOOKS
+def test_a_database_that_has_too_much_to_do_is_no_reason_to_draw_pages_anew(
+    monkeypatch: pytest.MonkeyPatch, look: Look
+) -> None:
+    def version() -> str:
+        raise Overloaded
+
+    before = time.monotonic()
+    monkeypatch.setattr(loaders, "version", version)
+    taken, found = look()
+    assert found is None
+    assert taken < before
 
 
 def test_a_page_that_would_be_drawn_by_itself_lets_others_go_first_but_not_for_ever() -> None:

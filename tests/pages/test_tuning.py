@@ -3,13 +3,14 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from streamlit import config
 from streamlit.proto.NewSession_pb2 import NewSession
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime import app_session, runtime
 from streamlit.runtime.app_session import AppSession, AppSessionState
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
@@ -103,69 +104,99 @@ def test_others_get_their_turn_after_some_messages_and_after_every_pause(untuned
 
 
 class Session:
-    """As much of a session of Streamlit's as begins runs; `begun` are those that began."""
+    """As much of a session of Streamlit's as begins runs."""
 
-    def __init__(self, begun: list[RerunData]) -> None:
+    def __init__(self) -> None:
         self._scriptrunner: Any = None
         self._state = AppSessionState.APP_NOT_RUNNING
         self._event_loop = asyncio.get_running_loop()
-        self.begun, self.fragments = begun, {"it"}
+        self.fragments = {"it", "other"}
         self.begin = lambda data: AppSession._create_scriptrunner(self, data)  # type: ignore[arg-type]
 
     def has_fragment(self, name: str) -> bool:
         return name in self.fragments
 
 
-class Over:
-    """A run that takes nothing more, of which it has not been heard yet that it is over."""
-
-    def request_rerun(self, _data: RerunData) -> bool:
-        return False
+OVER = object()
+"""A run that takes nothing more, of which it has not been heard yet that it is over."""
 
 
-class Going(Over):
-    """A run that goes on."""
-
-    def __init__(self) -> None:
-        self.asked: list[RerunData] = []
-
-    def request_rerun(self, data: RerunData) -> bool:
-        self.asked.append(data)
-        return True
+def asked(value: str, fragment: str = "") -> RerunData:
+    """What a browser asks for whose only field has this value."""
+    states = WidgetStates(widgets=[WidgetState(id="field", string_value=value)])
+    return RerunData(fragment_id=fragment or None, widget_states=states, page_name=value)
 
 
-FRAGMENT, PAGE = RerunData(fragment_id="it"), RerunData()
+FRAGMENT, PAGE = asked("old", "it"), asked("new")
 
 
-@pytest.mark.parametrize("then", ["it ended", "another began", "the fragment is gone", "the window was closed"])
-def test_a_fragment_is_run_once_the_end_of_the_run_before_was_heard_of(
-    untuned: Any, monkeypatch: pytest.MonkeyPatch, then: str
-) -> None:
+@pytest.fixture
+def begun(untuned: Any, monkeypatch: pytest.MonkeyPatch) -> list[RerunData]:
+    """The runs that began."""
     begun: list[RerunData] = []
     monkeypatch.setattr(AppSession, "_create_scriptrunner", lambda _session, data: begun.append(data))
     tuning.tune()
+    return begun
 
-    async def runs() -> None:
-        session = Session(begun)
+
+def happens(story: Callable[[Session], Coroutine[Any, Any, None]]) -> None:
+    async def within() -> None:
+        await story(Session())
+
+    with ThreadPoolExecutor(1) as apart:  # a loop of its own, whatever runs in this thread
+        apart.submit(lambda: asyncio.run(within())).result()
+
+
+@pytest.mark.parametrize("then", ["it ended", "the fragment is gone", "the window was closed"])
+def test_a_fragment_is_run_once_the_end_of_the_run_before_was_heard_of(begun: list[RerunData], then: str) -> None:
+    async def story(session: Session) -> None:
         session.begin(FRAGMENT)
         assert begun == [FRAGMENT], "nothing went before"
         begun.clear()
-        session._scriptrunner = Over()
+        session._scriptrunner = OVER
         session.begin(PAGE)
         assert begun == [PAGE], "a page does not wait"
         begun.clear()
         session.begin(FRAGMENT)
         await asyncio.sleep(5 * tuning.SOON)
         assert begun == []
-        session._scriptrunner = Going() if then == "another began" else None
+        session._scriptrunner = None
         if then == "the fragment is gone":
             session.fragments.clear()
         if then == "the window was closed":
             session._state = AppSessionState.SHUTDOWN_REQUESTED
         await asyncio.sleep(5 * tuning.SOON)
         assert begun == ([FRAGMENT] if then == "it ended" else [])
-        if then == "another began":
-            assert session._scriptrunner.asked == [FRAGMENT]
 
-    with ThreadPoolExecutor(1) as apart:
-        apart.submit(lambda: asyncio.run(runs())).result()
+    happens(story)
+
+
+def test_a_page_that_is_asked_for_while_a_fragment_waits_is_run_as_it_was_asked_for_last(
+    begun: list[RerunData],
+) -> None:
+    async def story(session: Session) -> None:
+        session._scriptrunner = OVER
+        session.begin(FRAGMENT)
+        session._scriptrunner = None
+        session.begin(PAGE)
+        await asyncio.sleep(5 * tuning.SOON)
+        (one,) = begun
+        assert (one.page_name, one.fragment_id_queue) == ("new", [])
+        assert one.widget_states
+        assert [state.string_value for state in one.widget_states.widgets] == ["new"]
+
+    happens(story)
+
+
+def test_fragments_that_wait_are_run_together_with_what_was_said_last(begun: list[RerunData]) -> None:
+    async def story(session: Session) -> None:
+        session._scriptrunner = OVER
+        session.begin(FRAGMENT)
+        session.begin(asked("newer", "other"))
+        session._scriptrunner = None
+        await asyncio.sleep(5 * tuning.SOON)
+        (one,) = begun
+        assert one.fragment_id_queue == ["it", "other"]
+        assert one.page_name == "newer"
+
+    happens(story)

@@ -79,7 +79,7 @@ def _watch(seen: str, again: float, look: Look, courtesy: _Courtesy, key: str = 
         if taken <= drawn or version == seen:
             return
         if version is None or (now >= again and not courtesy.waits()):
-            if key:
+            if key and version:
                 st.session_state[key] = version
             st.session_state[_ITSELF] = True
             st.rerun()

@@ -52,7 +52,8 @@ def version_if_there() -> str | None:
 def recent_version() -> tuple[float, str | None]:
     """A version that everybody gets for two seconds, and when it was taken (`time.monotonic`); None if it is away.
 
-    For pages that look by themselves whether something changed: the desk asks once for all of them.
+    Where the database has too much to do it counts as taken long ago. For pages that look by themselves whether
+    something changed: the desk asks once for all of them.
 
     Raises:
         Forbidden: the session has ended.
@@ -130,14 +131,22 @@ def _today() -> date:
 # That the database is away is kept as well: to find it out may take seconds, and everybody asks.
 @st.cache_data(ttl=2, max_entries=1, show_spinner=False)
 def _recent_version() -> tuple[float, str | None]:
-    taken = time.monotonic()
-    return taken, version_if_there()
+    return _taken_version()
 
 
 @st.cache_data(ttl=10, max_entries=1, show_spinner=False)
 def _shared_version() -> tuple[float, str | None]:
+    return _taken_version()
+
+
+def _taken_version() -> tuple[float, str | None]:
     taken = time.monotonic()
-    return taken, version_if_there()
+    try:
+        return taken, version()
+    except Overloaded:  # then nothing is known, and pages that were drawn anew for it would be the last straw
+        return float("-inf"), None
+    except DatabaseUnavailable:
+        return taken, None
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=FILTER_KEY)

@@ -10,12 +10,13 @@ from contextlib import nullcontext
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from streamlit import config
 from streamlit.proto.NewSession_pb2 import CustomThemeConfig
 from streamlit.runtime import app_session, runtime
 from streamlit.runtime.app_session import AppSession, AppSessionState
-from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
 
 Populate = Callable[..., None]
 Create = Callable[[AppSession, RerunData], None]
@@ -62,26 +63,45 @@ def _seldom() -> Callable[[float], Coroutine[Any, Any, None]]:
 
 
 def _one_by_one(create: Create) -> Create:
-    """Begins a run; one of a fragment alone only after the end of the run before it was heard of.
+    """Begins a run; one of fragments alone only after the end of the run before it was heard of.
 
     Streamlit listens to the last run alone. On a busy desk the end of a page may be waiting to be heard when it is time
-    for a fragment of it, and half of the page would never reach the browser (streamlit issue 9921).
+    for a fragment of it, and half of the page would never reach the browser (streamlit issue 9921). What is asked for
+    meanwhile is put together with it in the order in which it came, as Streamlit does.
     """
+    waiting: WeakKeyDictionary[AppSession, RerunData] = WeakKeyDictionary()
 
     def begin(session: AppSession, data: RerunData) -> None:
-        if session._scriptrunner is None or not data.fragment_id:
+        if session in waiting:
+            data = _together(waiting.pop(session), data)
+        if session._scriptrunner is None or not _fragments(data):
             create(session, data)
         else:
-            session._event_loop.call_later(SOON, again, session, data)
+            waiting[session] = data
+            session._event_loop.call_later(SOON, again, session)
 
-    def again(session: AppSession, data: RerunData) -> None:
-        is_over = session._state is AppSessionState.SHUTDOWN_REQUESTED or not session.has_fragment(
-            data.fragment_id or ""
-        )
-        if not is_over and not (session._scriptrunner and session._scriptrunner.request_rerun(data)):
-            begin(session, data)
+    def again(session: AppSession) -> None:
+        data = waiting.pop(session, None)
+        if data is None or session._state is AppSessionState.SHUTDOWN_REQUESTED:
+            return
+        if any(map(session.has_fragment, _fragments(data))):
+            try:
+                begin(session, data)
+            except Exception as error:  # noqa: BLE001 - as Streamlit does with what a browser asks for
+                session.handle_backmsg_exception(error)
 
     return begin
+
+
+def _fragments(data: RerunData) -> list[str]:
+    """Those that are to be run; none for a whole page."""
+    return [data.fragment_id] if data.fragment_id else data.fragment_id_queue
+
+
+def _together(earlier: RerunData, later: RerunData) -> RerunData:
+    requests = ScriptRequests()
+    requests.request_rerun_batch([earlier, later])
+    return requests._rerun_data
 
 
 def _kept(populate: Populate) -> Populate:
