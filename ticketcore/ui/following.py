@@ -54,10 +54,10 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
     """Reruns the page soon after a ticket changed since version `seen`; draws nothing meanwhile.
 
     `began` is when the run of the page began (`time.monotonic`): what takes long to draw is drawn seldom, for at most
-    half a hundredth of the time, and at once when somebody does something.
+    a hundredth of the time, and at once when somebody does something.
     """
     drawn = time.monotonic()
-    again = drawn + min(200 * (drawn - began), 60) if began else drawn
+    again = drawn + min(100 * (drawn - began), 60) if began else drawn
     _watch(seen, again, loaders.recent_version, _Courtesy())
 
 
