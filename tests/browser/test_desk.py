@@ -19,8 +19,8 @@ from tests.unit.provider import Behaviour, Provider, says
 
 PAGES = ["/", "/tickets", "/stats", "/ticket?id=1"]
 SELDOM = 150_000
-"""Milliseconds within which a page follows a change by itself, however slow the machine: it is drawn the more seldom, the
-longer that takes."""
+"""Milliseconds within which a page follows a change by itself, however slow the machine: it is drawn the more seldom,
+the longer that takes."""
 
 
 @pytest.fixture
