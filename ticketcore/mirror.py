@@ -1,8 +1,8 @@
 """The few columns of tickets that figures are made of, in the memory of the process and in step with the database.
 
 To count, group or sort a million tickets takes PostgreSQL a second of a processor, after every change anew. Here each
-ticket is some forty-five bytes in arrays, and numpy takes a hundredth of that. Nothing is ever older than the question: each
-view begins by reading what was changed since the one before, which takes a millisecond or two.
+ticket is some forty-five bytes in arrays, and numpy takes a hundredth of that. Nothing is ever older than the question:
+each view begins by reading what was changed since the one before, which takes a millisecond or two.
 
 What was changed: `changed_in` is the number of the transaction that changed a ticket last, and whatever a snapshot did
 not see has a number at or above its `xmin`. As in `feed`, the last number below that which a ticket bears is kept, not
