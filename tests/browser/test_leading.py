@@ -107,8 +107,12 @@ def test_a_chart_is_saved_as_a_picture(month: None, open_window: Opening) -> Non
     chart = page.locator("[aria-label^='Backlog: from']").first
     chart.evaluate("chart => chart.scrollIntoView({block: 'center'})")  # its buttons are not to be under the header
     chart.hover()
+    button = page.get_by_role("button", name=re.compile("^Download as PNG: Backlog"))
+    toolbar = page.get_by_test_id("stElementToolbar").filter(has=button)
+    expect(toolbar).to_have_css("opacity", "1")  # it fades in, and only then comes before the chart:
+    expect(toolbar).not_to_have_css("z-index", "0")  # Playwright would scroll to find it elsewhere meanwhile
     with page.expect_download() as begun:
-        page.get_by_role("button", name=re.compile("^Download as PNG: Backlog")).click()
+        button.click()
     assert begun.value.path().read_bytes().startswith(b"\x89PNG")
 
 
