@@ -51,6 +51,8 @@ class Database:
         self.url = self.pool.url
         self.key = uuid.uuid4().hex
         """Tells one database of this process from another, whatever it is limited to."""
+        self.known = ""
+        """A snapshot that is new enough for what is kept in memory; without one, it has to be of now."""
         sa.event.listen(self._engine, "before_cursor_execute", _sign, retval=True)
 
     @property
@@ -62,6 +64,12 @@ class Database:
         limited = copy.copy(self)
         limited.role = role
         return limited
+
+    def as_of(self, snapshot: str) -> "Database":
+        """The same database for whoever took this snapshot of it just now: what is in memory need be no newer."""
+        known = copy.copy(self)
+        known.known = snapshot
+        return known
 
     def demand(self, needed: Role) -> None:
         """Raises Forbidden unless the rights of this role are there."""

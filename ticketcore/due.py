@@ -50,16 +50,19 @@ def next_due(
 
     From memory, if the filter's tickets are `selected` there, or else from the database.
     """
-    if selected and not matching.target_hours:  # else it has targets of its own
+    if selected:
         return _next_due(db, selected.of(matching.behind_figure()), targets, now, limit)
     due = due_at(targets).label("due_at")
-    open_still = matching.behind_figure(due_from=now, target_hours=_written(targets))
     found = (
         sa.select(_t.id, _t.title, _t.priority, due)
-        .where(_t.status.in_(UNSETTLED), *open_still.where())
+        .where(
+            _t.status.in_(UNSETTLED), due_at(targets) >= now,
+            _t.created_at >= now - max(targets.values(), default=timedelta()),  # which an index knows
+            *matching.behind_figure().where(),
+        )
         .order_by(due, _t.id)
         .limit(limit)
-    )
+    )  # fmt: skip
     with db.read() as connection:
         return [(row.id, row.title, row.priority, row.due_at) for row in connection.execute(found)]
 

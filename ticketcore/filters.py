@@ -32,6 +32,10 @@ LONGEST = timedelta(days=3 * 366)
 MOST_INTERVALS = 400
 
 
+TEXTS = ("category", "priority", "status", "assignee", "search")
+"""The fields that hold words, in the order of the address."""
+
+
 class Sort(enum.StrEnum):
     """The orders in which tickets can be listed; ties are broken by the newest first."""
 
@@ -150,7 +154,7 @@ class TicketFilter(Behind):
 
     def own_params(self) -> Iterator[tuple[str, str]]:
         """Those without what became of the ticket."""
-        return self.written(("category", "priority", "status", "assignee", "search", "created_from", "created_to"))
+        return self.written((*TEXTS, "created_from", "created_to"))
 
     def describe(self, timezone: ZoneInfo) -> str:
         """The filter in words, times in `timezone`: "open critical billing tickets containing “refund”"."""

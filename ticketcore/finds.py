@@ -7,7 +7,7 @@ only the tickets that were changed since are looked at anew (see `mirror`).
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -40,6 +40,7 @@ class _Finds:
     is_too_common: bool
     seen: int
     table: tuple[int, int]
+    snapshot: str
 
 
 class _Texts:
@@ -65,7 +66,7 @@ _making = threading.Lock()
 def ids(db: Database, text: str) -> Moments | None:
     """The ids of the tickets whose title or description contains the text, ascending; None if there are too many.
 
-    None of them is missing that contained it when the call began.
+    None of them is missing that contained it when the call began, or in the snapshot that is known.
 
     Raises:
         DatabaseUnavailable: the database is away, or took too long.
@@ -73,7 +74,7 @@ def ids(db: Database, text: str) -> Moments | None:
     db.demand(Role.VIEWER)
     with _making:
         texts = _texts.setdefault(db.pool, _Texts())
-    finds = texts.of(text).get(lambda before: _read(db, text, before))
+    finds = texts.of(text).get(lambda before: _read(db, text, before), lambda has: has.snapshot == db.known)
     return None if finds.is_too_common else finds.ids
 
 
@@ -84,19 +85,22 @@ def _read(db: Database, text: str, before: _Finds | None) -> _Finds:
         table = (row.cluster, row.file)
         if table == has.table and row.coming > has.seen:
             if has.is_too_common:
-                return has
+                return replace(has, snapshot=row.snapshot)
             found = _merged(has.ids, unpacked(row.changed), unpacked(row.found))
-            return _Finds(found, False, max(has.seen, row.seen), table)
+            return _Finds(found, False, max(has.seen, row.seen), table, row.snapshot)
     row = db.aside(lambda there: _row(there, _everything(text)))
     found = np.sort(unpacked(row.found))
     is_too_common = len(found) > MOST
-    return _Finds(found[:0] if is_too_common else found, is_too_common, row.seen, (row.cluster, row.file))
+    table = (row.cluster, row.file)
+    return _Finds(found[:0] if is_too_common else found, is_too_common, row.seen, table, row.snapshot)
 
 
 def _merged(before: Moments, changed: Moments, found: Moments) -> Moments:
-    if np.array_equal(np.sort(changed[among(before, changed)]), np.sort(found)):
+    gone, come = np.sort(changed[among(before, changed)]), np.sort(found)
+    if np.array_equal(gone, come):
         return before  # as nearly always: who works on a ticket does not rewrite it
-    return np.union1d(np.setdiff1d(before, changed, assume_unique=True), found)
+    stay = np.delete(before, np.searchsorted(before, gone))  # not as sets, which would be sorted for 20 ms
+    return np.insert(stay, np.searchsorted(stay, come), come)
 
 
 def _row(db: Database, query: sa.Select[Any], **values: int) -> sa.Row[Any]:

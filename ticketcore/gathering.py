@@ -24,7 +24,7 @@ from ticketcore.filters import TicketFilter
 from ticketcore.masks import Cell, Selection
 from ticketcore.models import UNSETTLED
 from ticketcore.period import Period
-from ticketcore.rows import SPANS, Moments, Rows, moment, unpacked
+from ticketcore.rows import SPANS, Moments, moment, span, unpacked
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class Gathered:
     """
 
     def __init__(self, db: Readable, readings: Readings, pool: Executor | None) -> None:
-        self._db, self._readings, self._pool = db, readings, pool
+        self._db, self._pool = db, pool
+        self._readings = {name: _once(reading) for name, reading in readings.items()}
 
     def hours(self, zone: str, first: datetime, last: datetime) -> tuple[Moments, Moments]:
         """As `clock.hours`."""
@@ -69,41 +70,54 @@ class Gathered:
             return functools.partial(figure, self, period)
         return self._pool.submit(figure, self, period).result
 
-    @functools.cached_property
+    @property
     def created(self) -> list[Cell]:
         """Those created since, and in the margin before. Common: category, priority. Moments: created_at, response,
         resolution."""
         return self._readings["created"]()
 
-    @functools.cached_property
+    @property
     def suggested(self) -> list[Cell]:
         """The same. Common: suggestion_source, suggested_category, category, priority_kept. Moments: created_at."""
         return self._readings["suggested"]()
 
-    @functools.cached_property
+    @property
     def resolved(self) -> list[Cell]:
         """Those that last became settled since. Common: category, priority. Moments: resolved_at, resolution."""
         return self._readings["resolved"]()
 
-    @functools.cached_property
+    @property
     def done(self) -> list[Cell]:
         """The same. Common: assignee. Moments: resolved_at, resolution."""
         return self._readings["done"]()
 
-    @functools.cached_property
+    @property
     def unsettled(self) -> list[Cell]:
         """Those that are unsettled. Common: priority and more. Moments: created_at, in no order."""
         return self._readings["unsettled"]()
 
-    @functools.cached_property
+    @property
     def held(self) -> list[Cell]:
         """The same. Common: assignee. Moments: created_at, in no order."""
         return self._readings["held"]()
 
-    @functools.cached_property
+    @property
     def reopened(self) -> Cell:
         """When tickets were reopened since, `at`, and when these had become settled, `settled_at`; in no order."""
         return self._readings["reopened"]()[0]
+
+
+def _once(reading: Callable[[], list[Cell]]) -> Callable[[], list[Cell]]:
+    """Read by the first who asks; others wait for it. Python 3.11's `cached_property` waits for strangers' as well."""
+    lock, found = threading.Lock(), list[list[Cell]]()
+
+    def get() -> list[Cell]:
+        with lock:
+            if not found:
+                found.append(reading())
+            return found[0]
+
+    return get
 
 
 _FACETS = ("category", "priority")
@@ -176,8 +190,11 @@ def _cells(
     cells = []
     for row in rows:
         columns = dict(zip(names, _unpacked(row[0], len(names)), strict=True))
-        made = Rows(columns).made
-        spans = {name: made(name) for name, until in SPANS.items() if {"created_at", until} <= columns.keys()}
+        spans = {
+            name: span(columns["created_at"], columns[until])
+            for name, until in SPANS.items()
+            if {"created_at", until} <= columns.keys()
+        }
         cells.append(Cell(row, columns | spans))
     return cells
 

@@ -71,23 +71,31 @@ class Helper:
         Raises:
             DatabaseUnavailable: the database is away; Overloaded if too many others ask.
         """
-        selected = masks.selection(self._db, matching)
+        return self.ask_as_of("", work, matching, *values, **named)
+
+    def ask_as_of(
+        self, snapshot: str, work: Callable[Concatenate[Database, TicketFilter, P], T], matching: TicketFilter,
+        *values: P.args, **named: P.kwargs,
+    ) -> T:  # fmt: skip
+        """As `ask`, of the database as of this snapshot or later: see `Database.as_of`."""
+        db = self._db.as_of(snapshot)
+        selected = masks.selection(db, matching)
         if selected is not None and len(selected.view.base) >= MANY:
-            answer = self._asked(work, matching, *values, **named)
+            answer = self._asked(snapshot, work, matching, *values, **named)
             if answer is not None:
                 selected.view.base.forget_runs()  # which it has as well; until it was there they were needed here
                 found, error = answer
                 if error is not None:
                     raise error
                 return cast(T, found)
-        return work(self._db, matching, *values, **named)
+        return work(db, matching, *values, **named)
 
-    def _asked(self, work: Callable[..., Any], *values: Any, **named: Any) -> Answer | None:
+    def _asked(self, snapshot: str, work: Callable[..., Any], *values: Any, **named: Any) -> Answer | None:
         """What the process answers; None if there is none."""
         if self._process is None:
             self._begin(work)
             return None
-        question = pickle.dumps((work, values, named))
+        question = pickle.dumps((snapshot, work, values, named))
         if not self._turn.acquire(timeout=PATIENCE):
             raise Overloaded
         process, answer = self._process, None
@@ -129,7 +137,7 @@ class Helper:
             self._young = process
         try:
             cast(BinaryIO, process.stdin).write(pickle.dumps(self._db.addresses))
-            _, error = _answer(process, pickle.dumps((_look, (work,), {})))
+            _, error = _answer(process, pickle.dumps(("", _look, (work,), {})))
         except Exception as lost:  # noqa: BLE001 - as in `_asked`
             error = lost
         if error is None:
@@ -177,12 +185,12 @@ def serve(asked: BinaryIO, answers: BinaryIO) -> None:
     db = Database(*pickle.load(asked)).limited_to(Role.VIEWER)  # noqa: S301 - our own process wrote it
     while True:
         try:
-            work, values, named = pickle.load(asked)  # noqa: S301 - as above
+            snapshot, work, values, named = pickle.load(asked)  # noqa: S301 - as above
         except EOFError:
             return
         answer: Answer
         try:
-            answer = work(db, *values, **named), None
+            answer = work(db.as_of(snapshot), *values, **named), None
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked gets it
             error.add_note("".join(traceback.format_exception(error)))
             answer = None, error

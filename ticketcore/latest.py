@@ -22,12 +22,17 @@ class Latest(Generic[T]):
         self._begun = self._failed_at = float("-inf")
         self._failure: DatabaseUnavailable | None = None
 
-    def get(self, read: Callable[[T | None], T]) -> T:
+    def get(self, read: Callable[[T | None], T], is_enough: Callable[[T], bool] = lambda _value: False) -> T:
         """What `read` makes of the earlier value now, or made of it for somebody else since the call began.
+
+        Or the earlier value as it is, if that is enough.
 
         Raises:
             DatabaseUnavailable: by `read`, now or for somebody else; Overloaded after `PATIENCE`.
         """
+        value = self._value
+        if value is not None and is_enough(value):
+            return value
         asked = time.monotonic()
         if not self._lock.acquire(timeout=PATIENCE):
             raise Overloaded

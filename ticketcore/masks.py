@@ -16,7 +16,7 @@ from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.mirror import view
 from ticketcore.models import Category, Priority, Status
-from ticketcore.rows import NEVER, NOBODY, SHAPE, Cube, Moments, Rows, View, counted, moment
+from ticketcore.rows import NEVER, NOBODY, SHAPE, Cube, Moments, Rows, View, cube_of, moment
 
 Mask = npt.NDArray[np.bool_]
 
@@ -47,7 +47,7 @@ class Selection:
             admitted, every = self.view.admitted(dict(self.matching.facets())), self.view.cube
             return Cube(np.where(admitted, every.numbers, 0), np.where(admitted, every.first, NEVER))
         base, beside = (
-            rows.cube if found is None else counted(rows.cell[found], rows["created_at"][found])
+            rows.cube if found is None else cube_of(rows.cell[found], rows["created_at"][found])
             for rows, found in self.parts
         )
         return Cube(base.numbers + beside.numbers, np.minimum(base.first, beside.first))

@@ -57,6 +57,8 @@ class Part:
     """The first transaction that had not begun; all that was seen came before."""
     table: tuple[int, int]
     """The cluster and the file of the table: another file, and it was emptied or restored."""
+    snapshot: str
+    """What it was read in, as `Database.snapshot` has it: in the same one there is nothing else to be read."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class _Mirror:
         if newer.table != base.table or newer.coming <= beside.seen:
             return self._begin(db)
         if not len(newer.rows):
-            return replace(before, beside=replace(beside, seen=max(beside.seen, newer.seen)))
+            seen = max(beside.seen, newer.seen)
+            return replace(before, beside=replace(beside, seen=seen, snapshot=newer.snapshot))
         beside = _merged(beside, newer)
         if len(beside.rows) > BESIDE and beside.seen > base.seen:
             base = _merged(base, beside)
@@ -103,7 +106,7 @@ _making = threading.Lock()
 
 
 def view(db: Database) -> View:
-    """All that was committed before the call.
+    """All that was committed before the call, or what is in memory if it was read in the snapshot that is known.
 
     Raises:
         Forbidden: there is no role.
@@ -112,15 +115,13 @@ def view(db: Database) -> View:
     db.demand(Role.VIEWER)
     with _making:
         mirror = _mirrors.setdefault(db.pool, _Mirror())
-    return mirror.state.get(lambda before: mirror.read(db, before)).view
+    return mirror.state.get(lambda before: mirror.read(db, before), lambda has: has.beside.snapshot == db.known).view
 
 
 def _nothing(base: Part) -> Part:
     """That nothing was changed since."""
     rows = Rows({name: column[:0] for name, column in base.rows.columns.items()})
-    return Part(
-        rows, base.reopened.where(np.zeros(len(base.reopened.at), dtype=np.bool_)), base.seen, base.coming, base.table
-    )
+    return replace(base, rows=rows, reopened=base.reopened.where(np.zeros(len(base.reopened.at), dtype=np.bool_)))
 
 
 def _merged(base: Part, beside: Part) -> Part:
@@ -128,7 +129,8 @@ def _merged(base: Part, beside: Part) -> Part:
     kept = np.ones(len(base.rows), dtype=np.bool_)
     kept[base.rows.places(beside.rows["id"])] = False
     columns = {name: np.concatenate([base.rows[name][kept], beside.rows[name]]) for name in base.rows.columns}
-    return Part(_by_id(columns), _reopened(base, beside), max(base.seen, beside.seen), beside.coming, beside.table)
+    seen = max(base.seen, beside.seen)
+    return replace(beside, rows=_by_id(columns), reopened=_reopened(base, beside), seen=seen)
 
 
 def _reopened(base: Part, beside: Part) -> Reopened:
@@ -158,15 +160,16 @@ def _part(db: Database, codes: Mapping[str, Codes], since: int | None) -> Part:
         columns[name] = np.repeat(np.array(values, dtype=kind), sizes)
     events = unpacked(found[0].reopened).reshape(-1, 3)
     events = events[np.argsort(events[:, 0])].T.copy()  # in their order tickets are found many times faster
-    return Part(_by_id(columns), Reopened(*events), found[0].seen, found[0].coming, (found[0].cluster, found[0].file))
+    row = found[0]
+    return Part(_by_id(columns), Reopened(*events), row.seen, row.coming, (row.cluster, row.file), row.snapshot)
 
 
 _SMALL = frozenset(_CODED) - {"assignee", "suggestion_source"}
 
 
 def place() -> list[sa.ColumnElement[Any]]:
-    """Up to where a statement sees the changes: cluster, file of the table, the last transaction `seen`, and the first
-    that had not begun, `coming`.
+    """Up to where a statement sees the changes: cluster, file of the table, the last transaction `seen`, the first that
+    had not begun, `coming`, and the whole `snapshot`.
 
     To be selected from `pg_control_system()`.
     """
@@ -183,6 +186,7 @@ def place() -> list[sa.ColumnElement[Any]]:
         sa.cast(file, sa.BigInteger).label("file"),
         sa.func.coalesce(seen, -1).label("seen"),
         xmax.label("coming"),
+        sa.cast(snapshot, sa.Text).label("snapshot"),
     ]
 
 

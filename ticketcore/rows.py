@@ -100,7 +100,7 @@ class Rows:
     @cached_property
     def cube(self) -> "Cube":
         """All of them by cell; counted once."""
-        return counted(self.cell, self["created_at"])
+        return cube_of(self.cell, self["created_at"])
 
     def made(self, name: str) -> Array:
         """A column, or what is made of several.
@@ -112,7 +112,7 @@ class Rows:
             suggested = self["suggested_priority"]
             return np.where(suggested == NOBODY, 0, np.where(suggested == self["priority"], 2, 1)).astype(np.uint8)
         if name in SPANS:
-            return _span(self["created_at"], self[SPANS[name]])
+            return span(self["created_at"], self[SPANS[name]])
         return self[name]
 
     def runs(self, common: tuple[str, ...], by: str) -> "Runs":
@@ -165,7 +165,8 @@ class Runs:
         return self._columns[name]
 
 
-def _span(begun: Moments, over: Moments) -> Moments:
+def span(begun: Moments, over: Moments) -> Moments:
+    """Microseconds from one to the other: `NEVER` for what is not over, 0 where the clock was set back meanwhile."""
     return np.where(over == NEVER, NEVER, np.maximum(over - begun, 0))
 
 
@@ -193,7 +194,7 @@ class Cube:
     first: Moments
 
 
-def counted(cell: npt.NDArray[np.uint8], created: Moments) -> Cube:
+def cube_of(cell: npt.NDArray[np.uint8], created: Moments) -> Cube:
     """Tickets of these cells, created at these moments."""
     size = int(np.prod(SHAPE))
     first = np.full(size, NEVER)

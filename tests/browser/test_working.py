@@ -84,3 +84,26 @@ def test_a_view_is_saved_and_one_click_shows_it(desk: Desk, open_window: Opening
     settle(page)
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_role("button", name="Money")).to_have_count(0)
+
+
+def test_ticks_stay_with_their_tickets_when_others_come(desk: Desk, open_window: Opening) -> None:
+    for number in range(1, 5):
+        desk.file(f"Ticket {number}")
+    page = open_window("/tickets")
+    page.get_by_text("Change several").click()
+    settle(page)
+    grid = page.get_by_test_id("stDataFrame").bounding_box()
+    assert grid
+    for row in (1, 3):  # tickets 3 and 1, since the newest is first
+        page.mouse.click(grid["x"] + 18, grid["y"] + 36 + 35 * row + 17)
+        settle(page)
+    expect(page.get_by_text("2 tickets. Choose what to change about them.")).to_be_visible()
+    desk.file("Another one")
+    expect(page.get_by_text("5 tickets", exact=True)).to_be_visible()
+    settle(page)
+    expect(page.get_by_text("2 tickets. Choose what to change about them.")).to_be_visible()
+    page.get_by_role("combobox", name="New status").click()
+    page.get_by_role("option", name="Closed").click()
+    page.get_by_role("button", name="Change 2 of 2 tickets").click()
+    expect(page.get_by_text("2 tickets changed.")).to_be_visible()
+    assert {ticket["id"] for ticket in desk.tickets() if ticket["status"] == "closed"} == {1, 3}

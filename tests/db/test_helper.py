@@ -236,7 +236,7 @@ def test_it_ends_with_whoever_started_it_however_that_ends(server: str, tmp_path
         "child = processes.start('ticketcore.helper', stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
         f"pickle.dump(({server!r}, None), child.stdin)\n"
         "from ticketcore import helper\n"
-        "helper._answer(child, pickle.dumps((helper._look, (print,), {})))\n"
+        "helper._answer(child, pickle.dumps(('', helper._look, (print,), {})))\n"
         "print(child.pid, flush=True); time.sleep(60)"
     )
     desk = subprocess.Popen([sys.executable, "-c", asking], stdout=subprocess.PIPE)

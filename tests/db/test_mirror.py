@@ -280,3 +280,32 @@ def test_a_server_that_lost_what_it_had_told_is_read_anew(db: Database, sql: sa.
     sql.exec_driver_sql("update tickets set category = 'account', title = 'Nothing' where id = 2")
     agree(db, sql)
     agree(db, sql, search="refund")
+
+
+def test_what_was_read_in_the_snapshot_that_is_known_is_not_read_again(
+    db: Database, sql: sa.Connection, other: sa.Connection
+) -> None:
+    put(sql, [{"title": "Refund twice"}] * 2)
+    sent: list[str] = []
+    sa.event.listen(db._engine, "before_cursor_execute", lambda *sending: sent.append(sending[2]))
+    refunds = parse(TicketFilter, {"search": "refund"})
+
+    def counted(snapshot: str) -> tuple[int, int]:
+        """How many there are, and how many statements it took to say so."""
+        sent.clear()
+        selected = masks.selection(db.as_of(snapshot), refunds)
+        assert selected
+        return masks.count(selected), len(sent)
+
+    first = db.snapshot()
+    assert counted(first) == (2, 2)
+    assert counted(first) == (2, 0)
+    put(other, [{"title": "A refund"}])
+    assert counted(first) == (2, 0)
+    other.commit()
+    second = db.snapshot()
+    assert counted(second) == (3, 2)
+    assert counted(second) == (3, 0)
+    assert counted(first) == (3, 2), "never less than what is known"
+    assert masks.selection(db, refunds) is not None
+    assert sent, "without a snapshot it is as of now"

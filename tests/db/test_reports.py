@@ -1,7 +1,9 @@
 """Every figure of a period is what plain Python finds by replaying the history, ticket by ticket."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from typing import Any
@@ -20,6 +22,7 @@ from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import TicketFilter
 from ticketcore.flow import flow
 from ticketcore.gathering import Gathered, gathered
+from ticketcore.masks import Cell
 from ticketcore.period import Period, Unit
 from ticketcore.review import review
 from ticketcore.validation import parse
@@ -152,6 +155,42 @@ def test_the_next_to_miss_their_target_come_soonest_first(
     selected = masks.selection(desk, where) if SOURCE["is"] == "memory" else None
     found = next_due(desk, where, selected, TARGETS, now=now, limit=7)
     assert [(due, number) for number, _, _, due in found] == sorted(one for one in waiting if one[0] >= now)[:7]
+
+
+def test_the_next_to_miss_their_target_are_among_those_of_the_filter_whatever_targets_it_names(
+    desk: Database, told: list[Told]
+) -> None:
+    where = parse(TicketFilter, {"target_met": "false", "target_hours": "high=2,low=3", "due_to": NOW - 200 * HOUR})
+    hours = {"high": 2 * HOUR, "low": 3 * HOUR}
+    missed = [
+        one for one in told
+        if one.priority in hours and not one.resolved_at and one.created_at + hours[one.priority] < NOW - 200 * HOUR
+    ]  # fmt: skip
+    now = NOW - timedelta(days=20)
+    waiting = sorted((one.created_at + TARGETS[one.priority], one.id) for one in missed)
+    wanted = [one for one in waiting if one[0] >= now][:5]
+    selected = masks.selection(desk, where) if SOURCE["is"] == "memory" else None
+    found = next_due(desk, where, selected, TARGETS, now=now, limit=5)
+    assert wanted
+    assert [(due, number) for number, _, _, due in found] == wanted
+
+
+def test_who_counts_waits_for_no_stranger_s_reading() -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def slow() -> list[Cell]:
+        begun.set()
+        over.wait(20)
+        return []
+
+    with ThreadPoolExecutor(1) as pool:
+        one, another = (Gathered(None, {"created": reading}, None) for reading in (slow, lambda: []))  # type: ignore[arg-type]
+        waiting = pool.submit(lambda: one.created)
+        assert begun.wait(20)
+        assert another.created == []
+        assert not waiting.done()
+        over.set()
+        assert waiting.result() == []
 
 
 def test_ages_of_what_is_open_are_grouped_by_days(desk: Database, chosen: tuple[TicketFilter, list[Told]]) -> None:

@@ -9,9 +9,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import FAST
-from tests.pages.conftest import change, click, field, listed, run, shows, texts, values, visit
+from tests.pages.conftest import Filing, change, click, field, listed, run, shows, texts, values, visit
 from ticketcore import desk
 from ticketcore.embedded import EmbeddedServer
+from ticketcore.errors import Overloaded
+from ticketcore.ui import loaders
 
 
 class Power:
@@ -157,3 +159,25 @@ def test_a_filter_can_be_changed_while_the_database_is_away_and_counts_when_it_i
     assert listed(run(at)) == ["The first ticket"]
     assert field(at, "Search").value == "first"
     assert shows(change(at, "Search", "second"), "No ticket matches this filter.")
+
+
+@pytest.mark.parametrize("script", ["browse.py", "stats.py"])
+def test_a_database_with_too_much_to_do_is_asked_again_when_whoever_looks_says_so(
+    file_ticket: Filing, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    file_ticket("There")
+    asked = []
+
+    def overloaded(*_: object) -> None:
+        asked.append(1)
+        raise Overloaded("It took too long. Narrow the filter.")
+
+    with monkeypatch.context() as busy:
+        for name in ("count", "overview"):
+            busy.setattr(loaders, name, overloaded)
+        at = visit(script)
+        assert [error.value for error in at.error] == ["It took too long\\. Narrow the filter\\."]
+        assert len(asked) == 1
+    click(at, "Try again")
+    assert not at.error
+    assert listed(at) == ["There"] if script == "browse.py" else at.metric

@@ -87,7 +87,7 @@ def test_pages_that_are_drawn_by_themselves_do_not_wait_for_each_other() -> None
     patient = following._Courtesy()
     for is_by_itself in (True, False):
         if is_by_itself:
-            st.session_state[following._ITSELF] = True
+            st.session_state[following._ITSELF] = time.monotonic()
         with following.drawing():
             assert patient.waits() != is_by_itself
     assert following._ITSELF not in st.session_state
@@ -116,7 +116,53 @@ def test_that_the_database_is_away_is_said_at_once_and_what_changed_when_it_is_t
     following.rerun_together("older", "shown", began=99.0)
     assert looked_at(105, 110, 115) == [], "to draw it takes a second, and thirty of them have not gone by"
     assert looked_at(120, 125, 130) == [130], "others are first"
+    assert following.st.session_state == {"shown": (130, "newer"), following._ITSELF: 130}
+    assert following.version_to_show("shown") == "newer", "the one that all see"
+    assert "shown" not in following.st.session_state
     now = 100.0
     following.rerun_together("older", "shown", began=99.0)
     version = None
     assert looked_at(100.5, 105) == [105]
+
+
+@pytest.mark.parametrize(("took", "wanted"), [(0.1, 110.0), (0.6, 160.0), (3.0, 160.0)])
+def test_a_list_that_takes_long_to_draw_is_drawn_seldom_but_every_minute(
+    monkeypatch: pytest.MonkeyPatch, took: float, wanted: float
+) -> None:
+    looks: list[Callable[[], None]] = []
+    drawn: list[float] = []
+    now = 100.0
+    monkeypatch.setattr(following.st, "fragment", lambda **_: lambda look: looks.append(look) or look)
+    monkeypatch.setattr(following.st, "session_state", {})
+    monkeypatch.setattr(following.st, "rerun", lambda: drawn.append(now))
+    monkeypatch.setattr(following.time, "monotonic", lambda: now)
+    monkeypatch.setattr(loaders, "recent_version", lambda: (now, "newer"))
+    following.rerun_when_changed("older", began=100.0 - took)
+    for now in (105.0, 110.0, 115.0, 120.0, 155.0, 160.0):  # noqa: B007 - what is asked meanwhile sees it
+        if not drawn:
+            looks[-1]()
+    assert drawn == [wanted]
+    assert following.st.session_state == {following._ITSELF: drawn[0]}
+
+
+def test_what_was_said_of_a_run_that_never_was_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A click may come just before the page draws itself anew: its own run is not that one, nor is the next visit."""
+    monkeypatch.setattr(loaders, "version_if_there", lambda: "newest")
+    state = {"shown": (time.monotonic() - 60, "older"), following._ITSELF: time.monotonic() - 60}
+    monkeypatch.setattr(following.st, "session_state", state)
+    assert following.version_to_show("shown") == "newest"
+    with following.drawing():
+        assert following._Courtesy().waits(), "somebody did something"
+    assert state == {}
+
+
+def test_whose_session_has_ended_while_a_page_was_open_sees_the_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Callable[[], None]] = []
+    drawn: list[str] = []
+    monkeypatch.setattr(following.st, "fragment", lambda **_: lambda look: looks.append(look) or look)
+    monkeypatch.setattr(following.st, "rerun", lambda: drawn.append("anew"))
+    following.rerun_when_changed("older")
+    assert drawn == []
+    monkeypatch.setattr(me, "may", lambda _role: False)
+    looks[0]()
+    assert drawn == ["anew"]

@@ -1,12 +1,14 @@
 """What happened in a period, on the page: raw SQL's numbers beside those of the equally long period before."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import ZONE, Filing, Sql, change, charts, links, shows, tables, visit
+from ticketcore.ui import report
 
 TODAY = f"(now() at time zone '{ZONE}')::date"
 SETTLE = "update tickets set status = 'resolved' where"
@@ -106,6 +108,43 @@ def test_what_will_miss_its_target_next_is_one_click_away(file_ticket: Filing) -
     assert [where for _, where in found] == ["ticket?id=1", "ticket?id=2"]
     assert found[0][0] == "In 0 h 59 min · Critical · #1 Soon"
     assert ("The oldest open tickets first", "tickets?status=Open&status=In+progress&sort=Oldest+first") in links(at)
+
+
+def test_time_goes_by_where_nobody_changes_anything(file_ticket: Filing, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = datetime.now(UTC)
+    file_ticket("Soon", priority="critical", created_at=begun - timedelta(hours=3))
+    file_ticket("Later", priority="high", created_at=begun - timedelta(hours=3))
+
+    class Clock(datetime):
+        gone_by = timedelta()
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + cls.gone_by
+
+    monkeypatch.setattr(report, "datetime", Clock)
+
+    def seen(*, minutes: float) -> tuple[list[str], list[str]]:
+        """What will miss its target next, and the critical tickets that were due, met and missed."""
+        Clock.gone_by = timedelta(minutes=minutes)
+        at = visit("stats.py")
+        (promises,) = [table for table in tables(at) if "Missed" in table[0]]
+        (critical,) = [row for row in promises if row[0] == "Critical"]
+        return [label for label, where in links(at) if where.startswith("ticket?id=")], critical[2:5]
+
+    later = "In 20 h 59 min · High · #2 Later"
+    assert seen(minutes=0) == (["In 0 h 59 min · Critical · #1 Soon", later], ["0", "0", "0"])
+    assert seen(minutes=3)[0] == ["In 0 h 56 min · Critical · #1 Soon", later.replace("59", "56")]
+    assert seen(minutes=65) == (["In 19 h 54 min · High · #2 Later"], ["1", "0", "1"])
+
+
+def test_the_oldest_open_tickets_are_not_offered_where_the_filter_leaves_none(file_ticket: Filing, sql: Sql) -> None:
+    file_ticket("Open")
+    file_ticket("Done")
+    sql(f"{SETTLE} id = 2")
+    oldest = "The oldest open tickets first"
+    assert oldest in dict(links(visit("stats.py")))
+    assert oldest not in dict(links(visit("stats.py", status="Resolved")))
 
 
 def test_a_period_that_has_not_begun_is_said_to_be_empty(some: None) -> None:

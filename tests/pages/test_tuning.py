@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
+import inspect
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from streamlit import config
+from streamlit import config, type_util
 from streamlit.proto.NewSession_pb2 import NewSession
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime import app_session, runtime
@@ -33,6 +34,7 @@ def untuned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(config, "_config_lock", config._config_lock)
     monkeypatch.setitem(vars(runtime), "asyncio", asyncio)
     monkeypatch.setattr(AppSession, "_create_scriptrunner", AppSession._create_scriptrunner)
+    monkeypatch.setattr(type_util, "get_func_parameters", type_util.get_func_parameters)
     yield populate
     gc.unfreeze()
     gc.set_threshold(*threshold)
@@ -200,3 +202,46 @@ def test_fragments_that_wait_are_run_together_with_what_was_said_last(begun: lis
         assert one.page_name == "newer"
 
     happens(story)
+
+
+def test_a_click_that_waits_is_not_lost_when_a_page_is_asked_for(begun: list[RerunData]) -> None:
+    async def story(session: Session) -> None:
+        session._scriptrunner = OVER
+        states = WidgetStates(widgets=[WidgetState(id="button", trigger_value=True)])
+        session.begin(RerunData(fragment_id="it", widget_states=states))
+        session._scriptrunner = None
+        session.begin(PAGE)
+        (one,) = begun
+        assert one.widget_states
+        assert {state.id for state in one.widget_states.widgets if state.trigger_value} == {"button"}
+
+    happens(story)
+
+
+def test_what_goes_wrong_when_a_fragment_begins_late_is_told_to_its_window(
+    begun: list[RerunData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_session: object, _data: RerunData) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(AppSession, "_create_scriptrunner", tuning._one_by_one(fails))
+    told: list[Exception] = []
+
+    async def story(session: Session) -> None:
+        session.handle_backmsg_exception = told.append
+        session._scriptrunner = OVER
+        session.begin(FRAGMENT)
+        session._scriptrunner = None
+        await asyncio.sleep(5 * tuning.SOON)
+
+    happens(story)
+    assert [type(one) for one in told] == [ZeroDivisionError]
+
+
+def test_a_function_s_arguments_are_read_once(untuned: Any) -> None:
+    def cached(matching: str, *, at: int = 3) -> None: ...
+
+    wanted = type_util.get_func_parameters(cached)
+    tuning.tune()
+    assert type_util.get_func_parameters(cached) == wanted == [*inspect.signature(cached).parameters.values()]
+    assert type_util.get_func_parameters(cached) is type_util.get_func_parameters(cached)

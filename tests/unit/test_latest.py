@@ -57,3 +57,15 @@ def test_after_a_failure_it_is_read_again() -> None:
         latest.get(fails)
     assert latest.get(lambda before: (before or 0) + 1) == 1
     assert latest.get(lambda before: (before or 0) + 1) == 2
+
+
+def test_what_is_enough_is_not_read_again() -> None:
+    latest, times = Latest[int](), []
+
+    def read(before: int | None) -> int:
+        times.append(before)
+        return (before or 0) + 1
+
+    assert latest.get(read, lambda has: has == 1) == 1
+    assert [latest.get(read, wanted.__eq__) for wanted in (1, 1, 2)] == [1, 1, 2]
+    assert times == [None, 1]

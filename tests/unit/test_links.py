@@ -40,3 +40,21 @@ def test_an_address_has_every_condition_once_and_exactly() -> None:
 
 def test_the_address_of_all_tickets_asks_for_nothing() -> None:
     assert address(TicketFilter(), BERLIN) == "tickets?"
+
+
+def test_no_condition_that_a_filter_can_have_is_left_out_of_its_address() -> None:
+    values = {
+        "category": ("billing",), "priority": ("low",), "status": ("open",), "assignee": ("Ann",), "search": "refund",
+        "created_from": datetime(2026, 5, 1, 22, tzinfo=UTC), "created_to": datetime(2026, 5, 31, 22, tzinfo=UTC),
+        "resolved_from": datetime(2026, 5, 1, tzinfo=UTC), "resolved_to": datetime(2026, 6, 1, tzinfo=UTC),
+        "unsettled_at": datetime(2026, 6, 1, tzinfo=UTC), "responded": True,
+        "due_from": datetime(2026, 5, 1, tzinfo=UTC), "due_to": datetime(2026, 6, 1, tzinfo=UTC),
+        "target_met": True, "target_hours": "low=4", "weekday": (1,), "hour": (9,), "timezone": "Europe/Berlin",
+        "suggestion_source": ("rules",), "suggested_category": ("billing",), "category_kept": True,
+        "priority_kept": False,
+    }  # fmt: skip
+    assert values.keys() == TicketFilter.model_fields.keys()
+    matching = parse(TicketFilter, values)
+    pairs = parse_qsl(urlsplit(address(matching, BERLIN)).query, strict_parsing=True)
+    named = {name for name, _ in pairs} | {name for name, _ in parse_qsl(pairs[-1][1], strict_parsing=True)}
+    assert named == {*values.keys() - {"created_from", "created_to"}, "from", "to", "behind"}

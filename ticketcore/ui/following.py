@@ -18,14 +18,17 @@ _drawing: set[int] = set()
 """The threads that draw a page just now for somebody who did something."""
 
 _ITSELF = "following_itself"
-"""Where a page that is about to be drawn by itself says so."""
+"""Where a page that is about to be drawn by itself says so, and when."""
+
+_AT_ONCE = 10.0
+"""Seconds after which what was said of a run that was about to begin is not meant for the one that does."""
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
     """While a page is drawn: what would be drawn by itself waits for it, unless it is drawn by itself too."""
     thread = threading.get_ident()
-    if not st.session_state.pop(_ITSELF, False):
+    if st.session_state.pop(_ITSELF, float("-inf")) < time.monotonic() - _AT_ONCE:
         _drawing.add(thread)
     try:
         yield
@@ -54,7 +57,7 @@ def rerun_when_changed(seen: str, began: float | None = None) -> None:
     """Reruns the page soon after a ticket changed since version `seen`; draws nothing meanwhile.
 
     `began` is when the run of the page began (`time.monotonic`): what takes long to draw is drawn seldom, for at most
-    a hundredth of the time, and at once when somebody does something.
+    a hundredth of the time but every minute, and at once when somebody does something.
     """
     drawn = time.monotonic()
     again = drawn + min(100 * (drawn - began), 60) if began else drawn
@@ -80,8 +83,8 @@ def _watch(seen: str, again: float, look: Look, courtesy: _Courtesy, key: str = 
             return
         if version is None or (now >= again and not courtesy.waits()):
             if key and version:
-                st.session_state[key] = version
-            st.session_state[_ITSELF] = True
+                st.session_state[key] = (now, version)
+            st.session_state[_ITSELF] = now
             st.rerun()
 
     watch()
@@ -92,14 +95,15 @@ def version_to_show(key: str) -> str | None:
 
     None while the database is away.
     """
-    return st.session_state.pop(key, None) or loaders.version_if_there()
+    said, version = st.session_state.pop(key, (float("-inf"), None))
+    return version if said >= time.monotonic() - _AT_ONCE else loaders.version_if_there()
 
 
 def rerun_together(seen: str, key: str, began: float) -> None:
     """As `rerun_when_changed`, for expensive figures: all who look at them see the same version, every ten seconds.
 
-    Less often, if to draw them takes more than a thirtieth of the time; not all in the same moment, and after those who
-    did something.
+    Less often, but every two minutes, if to draw them takes more than a thirtieth of the time; not all in the same
+    moment, and after those who did something.
     """
     drawn = time.monotonic()
     again = drawn + min(30 * (drawn - began), 120) - 10

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from ticketcore.filters import TicketFilter
+from ticketcore.filters import TEXTS, TicketFilter
 from ticketcore.models import FACETS
 from ticketcore.ui import pages
 from ticketcore.ui.words import label
@@ -33,7 +33,7 @@ def address(matching: TicketFilter, zone: ZoneInfo) -> str:
 
     As the tickets page's address has the filter; creation times become days of the desk's `zone`.
     """
-    query = _query([(name, label(value) if name in FACETS else value) for name, value in matching.written(_BARE)])
+    query = _query([(name, label(value) if name in FACETS else value) for name, value in matching.written(TEXTS)])
     for key, moment in (("from", matching.created_from), ("to", matching.created_to)):
         if moment:
             last = moment - datetime.resolution if key == "to" else moment  # a last day, not the one after
@@ -42,8 +42,6 @@ def address(matching: TicketFilter, zone: ZoneInfo) -> str:
         query += f"&{BEHIND}={behind.translate(_AGAIN)}"
     return f"tickets?{query.removeprefix('&')}"
 
-
-_BARE = ("category", "priority", "status", "assignee", "search")
 
 # A page of figures has hundreds of links, and nearly all have their parts in common.
 _quoted = lru_cache(maxsize=2_000)(quote_plus)

@@ -13,6 +13,7 @@ import streamlit as st
 
 from ticketcore import listing, masks, stats
 from ticketcore.access import Role
+from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable, Overloaded
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.listing import Count, Summary
@@ -39,6 +40,11 @@ def version() -> str:
     """
     db = me.desk().db
     return f"{db.key} {_today()} {db.snapshot()}"
+
+
+def snapshot(at: str) -> str:
+    """That of version `at`, for `Database.as_of`: what others read into memory in the same one is not read again."""
+    return at.rpartition(" ")[2]
 
 
 def version_if_there() -> str | None:
@@ -124,6 +130,10 @@ def overview(matching: TicketFilter, at: str) -> stats.Overview:
     return _overview(matching, at, _today())
 
 
+def _db(at: str) -> Database:
+    return me.desk().db.as_of(snapshot(at))
+
+
 def _today() -> date:
     return datetime.now(me.desk().settings.timezone).date()
 
@@ -151,19 +161,19 @@ def _taken_version() -> tuple[float, str | None]:
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=FILTER_KEY)
 def _selected(matching: TicketFilter, at: str) -> masks.Selection | None:
-    return masks.selection(me.desk().db, matching)
+    return masks.selection(_db(at), matching)
 
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
 def _count(matching: TicketFilter, at: str) -> Count:
-    return listing.count(me.desk().db, matching, _selected(matching, at))
+    return listing.count(_db(at), matching, _selected(matching, at))
 
 
 # As it is and not as a copy for each who asks, which takes longer than to make it: nobody can change it.
 @st.cache_resource(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
 def _summaries(matching: TicketFilter, sort: Sort, limit: int, offset: int, at: str) -> tuple[Summary, ...]:
     selected = _selected(matching, at) if matching.search else None
-    return tuple(listing.summaries(me.desk().db, matching, sort=sort, limit=limit, offset=offset, selected=selected))
+    return tuple(listing.summaries(_db(at), matching, sort=sort, limit=limit, offset=offset, selected=selected))
 
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=FILTER_KEY)
@@ -193,5 +203,4 @@ def _assignees(at: str) -> list[str]:
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
 def _overview(matching: TicketFilter, at: str, today: date) -> stats.Overview:
-    shared = me.desk()
-    return stats.overview(shared.db, matching, timezone=shared.settings.timezone, now=datetime.now(UTC))
+    return stats.overview(_db(at), matching, timezone=me.desk().settings.timezone, now=datetime.now(UTC))

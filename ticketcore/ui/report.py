@@ -1,30 +1,33 @@
 """What happened in a period: the lower part of the stats page, drawn once for each filter, period and version."""
 
 import itertools
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
 
 import pyarrow as pa
 import streamlit as st
 
-from ticketcore import reports
-from ticketcore.due import due_in
+from ticketcore.access import Role
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Priority
 from ticketcore.period import Period, Unit
-from ticketcore.ui import charts, links, loaders, marks, me, pages, tables
-from ticketcore.ui.marks import FEW, Shown, kept, share
+from ticketcore.ui import changes, charts, links, loaders, marks, me, pages, tables
+from ticketcore.ui.marks import FEW, Shown, share
 from ticketcore.ui.meanings import MEANINGS
 from ticketcore.ui.words import INKS, label, plain
 
-Better = Literal["more", "less", "neither"]
-COLOURS: dict[Better, Literal["normal", "inverse", "off"]] = {"more": "normal", "less": "inverse", "neither": "off"}
-"""How a change is coloured, by what is better."""
+FRESH = timedelta(minutes=5)
+"""How long figures hold where nobody changes anything: what is due, and what is late, changes by itself."""
+
+
+def _hold(figures: Shown | None) -> bool:
+    if figures is None:
+        return True
+    until = min([figures.period.now + FRESH, *(due for *_, due in figures.review.next_due)])
+    return datetime.now(UTC) < until
 
 
 # As they are and not as a copy for each who asks: nobody changes them.
-@st.cache_resource(max_entries=24, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY)
+@st.cache_resource(max_entries=24, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY, validate=_hold)
 def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Shown | None:
     """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun."""
     running = me.desk()
@@ -33,99 +36,67 @@ def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) 
     period = Period(first, last, running.settings.timezone, datetime.now(UTC))
     if not period.buckets(unit):
         return None
-    return running.helper.ask(marks.shown, matching, period, unit, targets)
+    return running.helper.ask_as_of(loaders.snapshot(at), marks.shown, matching, period, unit, targets)
 
 
-@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
 def draw(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, theme: str) -> None:
     """Everything about the period beside the equally long one before, as of version `at`."""
     figures = shown(matching, first, last, unit, at)
     if figures is None:
         st.caption("This period has not begun.")
         return
-    zone = figures.period.timezone
-    _metrics(figures)
+    key = (matching, first, last, unit, at, theme, figures.period.now)
+    _drawn("above", *key, figures)
+    left, right = st.columns(2)  # two stacks of cards, each as high as it is
+    with left:
+        _drawn("left", *key, figures)
+    with right:
+        _next_due(figures)
+        _drawn("right", *key, figures)
+
+
+@st.cache_data(max_entries=72, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
+def _drawn(
+    part: str, matching: TicketFilter, first: date, last: date, unit: Unit, at: str, theme: str, now: datetime,
+    _figures: Shown,
+) -> None:  # fmt: skip
+    """A part of the figures as of version `at` and the moment `now`."""
+    match part:
+        case "above":
+            changes.draw(_figures)
+            _flow(_figures)
+        case "left":
+            _ageing(_figures)
+            _spreads("Time to resolution", _figures.resolution)
+            _arrivals(_figures)
+            _suggestions(_figures, INKS[theme])
+        case "right":
+            _promises(_figures)
+            _spreads("First response", _figures.response)
+            _work(_figures)
+
+
+def _flow(figures: Shown) -> None:
     with st.container(border=True):
-        _title("Created", f"Created and resolved ({zone.key})", "Resolved", "Unfinished")
+        _title("Created", f"Created and resolved ({figures.period.timezone.key})", "Resolved", "Unfinished")
         flowed = figures.review.flow
         heard = f"Created and resolved: {sum(flowed.created):,} created, {sum(flowed.resolved):,} resolved"
         st.vega_lite_chart(figures.flow, charts.flow(), alt=heard)
         _title("Backlog", "Backlog", "Unfinished")
         heard = f"Backlog: from {flowed.backlog_before:,} to {flowed.backlog[-1]:,}"
         st.vega_lite_chart(figures.backlog, charts.backlog(), alt=heard)
-    left, right = st.columns(2)  # two stacks of cards, each as high as it is
-    with left:
-        _ageing(figures)
-        _spreads("Time to resolution", figures.resolution)
-        with st.container(border=True):
-            _title("When tickets arrive", f"When tickets arrive ({zone.key})")
-            arrivals = figures.arrivals
-            spec = charts.heat(tuple(dict.fromkeys(arrivals["day"].to_pylist())))
-            st.vega_lite_chart(arrivals, spec, alt="When tickets arrive: weekday by hour")
-        _suggestions(figures, INKS[theme])
-    with right:
-        _next_due(figures)
-        _promises(figures)
-        _spreads("First response", figures.response)
-        _work(figures)
+
+
+def _arrivals(figures: Shown) -> None:
+    with st.container(border=True):
+        _title("When tickets arrive", f"When tickets arrive ({figures.period.timezone.key})")
+        arrivals = figures.arrivals
+        spec = charts.heat(tuple(dict.fromkeys(arrivals["day"].to_pylist())))
+        st.vega_lite_chart(arrivals, spec, alt="When tickets arrive: weekday by hour")
 
 
 def _title(meaning: str, title: str, *more: str) -> None:
     st.markdown(f"**{title}**", help="  \n".join(MEANINGS[name] for name in (meaning, *more)))
-
-
-def _metrics(figures: Shown) -> None:
-    now, before = figures.review.now, figures.review.before
-    flowed, period, matching = figures.review.flow, figures.period, figures.matching
-    met, due = _summed(now.promises)
-    same, suggested = kept(now.suggestions)
-    created, resolved = (of(matching, period) for of in (reports.created_in, reports.resolved_in))
-    with st.grid(4, min_column_width=150):
-        _metric("Created", now.created, before.created, "neither", figures.link(created, now.created))
-        _metric("Resolved", now.resolved, before.resolved, "more", figures.link(resolved, now.resolved))
-        backlog = flowed.backlog[-1]
-        there = figures.link(matching.behind_figure(unsettled_at=period.end), backlog)
-        _metric("Backlog", backlog, flowed.backlog_before, "less", there)
-        in_time = figures.link(due_in(matching, period, figures.targets, target_met=True), met)
-        _metric("Target met", share(met, due), share(*_summed(before.promises)), "more", in_time, " %", due, met)
-        done = figures.link(resolved, now.resolved)
-        one, earlier = now.resolution[None], before.resolution[None]
-        _metric("Time to resolution", one.p50, earlier.p50, "less", done, " h", one.number)
-        _metric("Ninth decile", one.p90, earlier.p90, "less", done, " h", one.number)
-        one, earlier = now.response[None], before.response[None]
-        responded = figures.link(reports.created_in(matching, period, responded=True), one.number)
-        _metric("First response", one.p50, earlier.p50, "less", responded, " h", one.number)
-        as_suggested = figures.link(reports.created_in(matching, period, category_kept=True), same)
-        earlier_share = share(*kept(before.suggestions))
-        _metric("Category kept", share(same, suggested), earlier_share, "more", as_suggested, " %", suggested, same)
-
-
-def _summed(promises: Mapping[Priority, reports.Promise]) -> tuple[int, int]:
-    return sum(one.met for one in promises.values()), sum(one.due for one in promises.values())
-
-
-_MEANT = {"Ninth decile": "Time to resolution", "Category kept": "Suggestions kept"}
-
-
-def _metric(
-    name: str, now: float | None, earlier: float | None, better: Better, link: str | None, unit: str = "",
-    behind: int | None = None, part: int | None = None,
-) -> None:  # fmt: skip
-    """A figure, its change, and the way to its tickets: to `part` of those that stand `behind` a share, or to all."""
-    places = 1 if unit else 0
-    few = "" if behind is None or behind >= FEW else f" · only {behind}"
-    than = "the beginning of the period" if name == "Backlog" else "the equally long period before"
-    with st.container(border=True, gap="xxsmall"):
-        st.metric(
-            f"{name}{few}", "–" if now is None else f"{now:,.{places}f}{unit}",
-            delta=None if now is None or earlier is None
-            else f"{now - earlier:+,.{places}f}{unit.replace('%', 'points')}",
-            delta_color=COLOURS[better], help=f"{MEANINGS[_MEANT.get(name, name)]} The change is against {than}.",
-        )  # fmt: skip
-        if link:
-            number = behind if behind is not None else int(now or 0)
-            words = f"{number:,} tickets" if part is None else f"{part:,} of {number:,}"
-            links.go(words, link)
 
 
 def _hours(hours: float | None, behind: int = FEW) -> str:
@@ -185,17 +156,23 @@ def _ageing(figures: Shown) -> None:
             [(str(age), *((f"{one.number:,}", one.link) for one in group))
              for age, group in itertools.groupby(rows, lambda one: one.age)],
         )  # fmt: skip
+        if not any(one.number for one in rows):
+            return
         oldest = links.address(figures.unsettled(), figures.period.timezone)
         links.go("The oldest open tickets first", f"{oldest}&sort=Oldest+first")
 
 
+@st.fragment(run_every=60)
 def _next_due(figures: Shown) -> None:
+    """Draws itself anew while nothing changes but the time, and the page once its figures hold no longer."""
+    if not (me.may(Role.VIEWER) and _hold(figures)):
+        st.rerun()
     with st.container(border=True):
         _title("Will miss their target next", "Will miss their target next")
         if not figures.review.next_due:
             st.caption("No open ticket is still within its target.")
         for number, title, priority, due in figures.review.next_due:
-            left = due - figures.period.now
+            left = due - datetime.now(UTC)
             hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
             st.page_link(
                 pages.page("ticket"), query_params={"id": str(number)},

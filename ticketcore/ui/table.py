@@ -14,14 +14,20 @@ HEIGHT = 650
 
 
 def tick(page: Sequence[Summary], *, state: str) -> list[int]:
-    """One page of the list, in which rows are ticked; the ids of those that are."""
+    """One page of the list, in which rows are ticked; the ids of those that are, in the state `state`_ticked too."""
     ids = [ticket.id for ticket in page]
-    shown = _table(page, f"{state}_ticked_{hash(tuple(ids))}", on_select="rerun", selection_mode="multi-row")
-    return [ids[row] for row in shown.selection.rows]
+    before = st.session_state.get(f"{state}_ticked", ())
+    shown = _table(
+        page, f"{state}_ticks_{hash(tuple(ids))}", on_select="rerun", selection_mode="multi-row",
+        selection_default={"selection": {"rows": [row for row, ticket in enumerate(ids) if ticket in before]}},
+    )  # fmt: skip
+    ticked = st.session_state[f"{state}_ticked"] = [ids[row] for row in shown.selection.rows]
+    return ticked
 
 
 def show(page: Sequence[Summary], *, state: str) -> None:
     """One page of the list; the id of the ticket that is open lives in the state `state`."""
+    st.session_state.pop(f"{state}_ticked", None)
     ids = [ticket.id for ticket in page]
     opened = st.session_state.get(state)
     # A key of its own for each set of rows: the highlighted row is then always the ticket that is open.

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from streamlit import config
+from streamlit import config, type_util
 from streamlit.proto.NewSession_pb2 import CustomThemeConfig
 from streamlit.runtime import app_session, runtime
 from streamlit.runtime.app_session import AppSession, AppSessionState
@@ -39,6 +39,8 @@ def tune() -> None:
     # 200 messages a second, with one who computes beside it.
     vars(runtime)["asyncio"] = SimpleNamespace(**{**vars(asyncio), "sleep": _seldom()})
     vars(app_session)["AppSession"]._create_scriptrunner = _one_by_one(AppSession._create_scriptrunner)
+    # What is cached is found by the names of its arguments, for each of which Streamlit reads the whole signature.
+    type_util.get_func_parameters = lru_cache(type_util.get_func_parameters)
 
 
 def settle() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ticketcore.access import Role
 from ticketcore.behind import Behind
-from ticketcore.errors import DatabaseUnavailable, Forbidden, InvalidInput
+from ticketcore.errors import DatabaseUnavailable, Forbidden, InvalidInput, Overloaded
 from ticketcore.filters import Sort, TicketFilter, local_moment
 from ticketcore.models import FACETS
 from ticketcore.period import midnight
@@ -30,9 +30,15 @@ _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
 
 @contextmanager
 def guard() -> Iterator[None]:
-    """Shows one message where the database is away, and comes back by itself when it answers again."""
+    """Shows one message where the database is away, and comes back by itself when it answers again.
+
+    Where it is there and has too much to do, whoever looks says when to try again.
+    """
     try:
         yield
+    except Overloaded as error:
+        st.error(plain(str(error)), icon=":material/hourglass:")
+        st.button("Try again", icon=":material/refresh:")
     except DatabaseUnavailable as error:
         st.error(f"{plain(str(error))} This page comes back by itself.", icon=":material/cloud_off:")
         _come_back()
