@@ -17,6 +17,7 @@ from ticketcore import tickets as single
 from ticketcore.database import Database
 from ticketcore.errors import InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
+from ticketcore.mirror import view
 from ticketcore.models import Category, Priority, Status
 from ticketcore.schema import tickets, whole
 
@@ -123,15 +124,10 @@ def _found(
 def assignees(db: Database, *, limit: int = 200) -> list[str]:
     """Everybody who works on a ticket or did, by name, at most `limit` of them.
 
-    The index of work is skipped through from one name to the next (a "loose index scan"), so it takes as many steps
-    as there are names, however many tickets.
+    Raises:
+        DatabaseUnavailable: the database is away.
     """
-    first = sa.select(sa.func.min(tickets.c.assignee).label("name")).cte("somebody", recursive=True)
-    following = sa.select(sa.func.min(tickets.c.assignee)).where(tickets.c.assignee > first.c.name)
-    names = first.union_all(sa.select(following.scalar_subquery()).where(first.c.name.is_not(None)))
-    with db.read() as connection:
-        found = connection.scalars(sa.select(names.c.name).where(names.c.name.is_not(None)).limit(limit))
-        return sorted(found, key=str.casefold)
+    return sorted(view(db).assignees(), key=lambda name: (name.casefold(), name))[:limit]
 
 
 def count(db: Database, matching: TicketFilter, selected: masks.Selection | None = None) -> Count:

@@ -102,6 +102,11 @@ class Rows:
         """All of them by cell; counted once."""
         return cube_of(self.cell, self["created_at"])
 
+    @cached_property
+    def assigned(self) -> npt.NDArray[np.intp]:
+        """How many there are of each assignee's code; counted once."""
+        return np.bincount(self["assignee"])
+
     def made(self, name: str) -> Array:
         """A column, or what is made of several.
 
@@ -237,6 +242,15 @@ class View:
             first[cell] = self.base["created_at"].min(initial=NEVER, where=among_them)
         numbers = base.numbers - np.bincount(cells, minlength=len(first)) + beside.numbers
         return Cube(numbers, np.minimum(first, beside.first))
+
+    def assignees(self) -> list[str]:
+        """Everybody to whom a ticket is assigned, in no order."""
+        names = tuple(self.codes["assignee"].values)
+        numbers = np.zeros(len(names), dtype=np.int64)
+        gone = np.bincount(self.base["assignee"][~self.is_current])
+        for sign, some in ((1, self.base.assigned), (-1, gone), (1, self.beside.assigned)):
+            numbers[: len(some)] += sign * some
+        return [name for name, number in zip(names, numbers.tolist(), strict=True) if name is not None and number]
 
     def admitted(self, facets: Mapping[str, tuple[str, ...]]) -> npt.NDArray[np.bool_]:
         """For each cell whether its values are among these; where none are named, any."""

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import put
-from ticketcore import driver, finds, masks, mirror, tickets
+from ticketcore import driver, finds, listing, masks, mirror, tickets
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Category, NewNote, NewTicket, Priority, Source, Status
@@ -309,3 +309,27 @@ def test_what_was_read_in_the_snapshot_that_is_known_is_not_read_again(
     assert counted(first) == (3, 2), "never less than what is known"
     assert masks.selection(db, refunds) is not None
     assert sent, "without a snapshot it is as of now"
+
+
+def test_whoever_holds_a_ticket_is_known_and_whoever_holds_none_any_more_is_not(
+    db: Database, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def known() -> list[str]:
+        wanted = sql.execute(sa.text("select distinct assignee from tickets where assignee is not null")).scalars()
+        found = listing.assignees(db)
+        assert found == sorted(wanted, key=lambda name: (name.casefold(), name))
+        return found
+
+    assert known() == []
+    put(sql, [{"title": name} for name in ("Zoe", "ann", "Ben", "Ann", "Ann", "Nobody")])
+    sql.execute(sa.text("update tickets set assignee = title where title <> 'Nobody'"))
+    assert known() == ["Ann", "ann", "Ben", "Zoe"]
+    sql.execute(sa.text("update tickets set assignee = 'Ida' where assignee = 'Ben'"))
+    sql.execute(sa.text("update tickets set assignee = null where assignee = 'Zoe'"))
+    assert "Ida" in known()
+    sql.execute(sa.text("update tickets set status = 'closed'"))
+    monkeypatch.setattr(mirror, "BESIDE", 1)
+    put(sql, [{"title": "Ben"}])
+    sql.execute(sa.text("update tickets set assignee = title where assignee is null and title = 'Ben'"))
+    assert "Ben" in known(), "and after all of it became the base"
+    assert listing.assignees(db, limit=2) == known()[:2]

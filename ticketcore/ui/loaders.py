@@ -198,7 +198,7 @@ def _lookalikes(words: str) -> list[Lookalike]:
 
 @st.cache_data(max_entries=2, show_spinner=False)
 def _assignees(at: str) -> list[str]:
-    return listing.assignees(me.desk().db)
+    return listing.assignees(_db(at))
 
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs=FILTER_KEY)
