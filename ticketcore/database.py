@@ -66,7 +66,7 @@ class Database:
         return limited
 
     def as_of(self, snapshot: str) -> "Database":
-        """The same database for whoever took this snapshot of it just now: what is in memory need be no newer."""
+        """The same database for whoever wants to see it as in this snapshot: what is in memory need be no newer."""
         known = copy.copy(self)
         known.known = snapshot
         return known
@@ -226,14 +226,16 @@ class Database:
         return self.pool.connections()
 
     def snapshot(self) -> str:
-        """A text that differs from an earlier one whenever a write became visible in between.
+        """A text without blanks that differs from an earlier one whenever a write became visible in between.
 
-        It is `pg_current_snapshot()`, by whose definition no commit goes unnoticed. A sequence will not do:
-        it moves before the commit, so a reader in between would cache the old rows under the new number.
-        Unrelated writes in the same server (a routine `analyze`, say) move it as well.
+        It is `pg_current_snapshot()`, by whose definition no commit goes unnoticed, with the place of the last
+        checkpoint, without which it would not tell what was before a crash of the server from what came after: there
+        the number of a transaction that was lost is given anew. A sequence will not do: it moves before the commit, so
+        a reader in between would cache the old rows under the new number. Unrelated writes in the same server (a
+        routine `analyze`, say) move it as well.
         """
         with self.read() as connection:
-            return str(connection.scalar(sa.text("select pg_current_snapshot()::text")))
+            return str(connection.scalar(sa.select(SNAPSHOT)))
 
     def asides(self) -> dict[str, int]:
         """How often the replica was found how when somebody wanted to read there; nothing without one."""
@@ -264,6 +266,11 @@ def _join(connection: sa.Connection, snapshot: str) -> None:
             raise DatabaseUnavailable from None
         raise
 
+
+SNAPSHOT: sa.ColumnElement[str] = sa.literal_column(
+    "pg_current_snapshot()::text || '@' || (select checkpoint_lsn from pg_control_checkpoint())", sa.Text
+)
+"""What `snapshot` is, to be selected."""
 
 _ALONE = "set local max_parallel_workers_per_gather = 0"
 """For queries that run side by side, each of which keeps a processor busy already."""

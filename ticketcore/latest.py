@@ -1,4 +1,4 @@
-"""What is kept in memory and is never older than the question: read once for all who ask at the same time."""
+"""What is kept in memory and is new enough for the question: read once for all who ask at the same time."""
 
 import threading
 import time

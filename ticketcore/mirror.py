@@ -1,8 +1,9 @@
 """The few columns of tickets that figures are made of, in the memory of the process and in step with the database.
 
 To count, group or sort a million tickets takes PostgreSQL a second of a processor, after every change anew. Here each
-ticket is some forty-five bytes in arrays, and numpy takes a hundredth of that. Nothing is ever older than the question:
-each view begins by reading what was changed since the one before, which takes a millisecond or two.
+ticket is some forty-five bytes in arrays, and numpy takes a hundredth of that. Nothing is ever older than the question,
+or the snapshot that whoever asks wants to see: each view begins by reading what was changed since the one before, which
+takes a millisecond or two, unless that was read in this very snapshot.
 
 What was changed: `changed_in` is the number of the transaction that changed a ticket last, and whatever a snapshot did
 not see has a number at or above its `xmin`. As in `feed`, the last number below that which a ticket bears is kept, not
@@ -24,7 +25,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from ticketcore.access import Role
-from ticketcore.database import Database
+from ticketcore.database import SNAPSHOT, Database
 from ticketcore.latest import Latest
 from ticketcore.models import Category, Priority, Status
 from ticketcore.pool import Pool
@@ -58,7 +59,7 @@ class Part:
     table: tuple[int, int]
     """The cluster and the file of the table: another file, and it was emptied or restored."""
     snapshot: str
-    """What it was read in, as `Database.snapshot` has it: in the same one there is nothing else to be read."""
+    """What it was read in, as `Database.snapshot` has it: whoever wants to see that one need read nothing else."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def place() -> list[sa.ColumnElement[Any]]:
         sa.cast(file, sa.BigInteger).label("file"),
         sa.func.coalesce(seen, -1).label("seen"),
         xmax.label("coming"),
-        sa.cast(snapshot, sa.Text).label("snapshot"),
+        SNAPSHOT.label("snapshot"),
     ]
 
 

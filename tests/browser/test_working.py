@@ -94,12 +94,20 @@ def test_ticks_stay_with_their_tickets_when_others_come(desk: Desk, open_window:
     settle(page)
     grid = page.get_by_test_id("stDataFrame").bounding_box()
     assert grid
-    for row in (1, 3):  # tickets 3 and 1, since the newest is first
+
+    def tick(row: int) -> None:
         page.mouse.click(grid["x"] + 18, grid["y"] + 36 + 35 * row + 17)
+
+    for row in (0, 1, 3):  # tickets 4, 3 and 1, since the newest is first
+        tick(row)
         settle(page)
-    expect(page.get_by_text("2 tickets. Choose what to change about them.")).to_be_visible()
+    expect(page.get_by_text("3 tickets. Choose what to change about them.")).to_be_visible()
     desk.file("Another one")
+    tick(0)  # off again, before the list has followed
     expect(page.get_by_text("5 tickets", exact=True)).to_be_visible()
+    expect(page.get_by_text("2 tickets. Choose what to change about them.")).to_be_visible()
+    desk.file("And another one")
+    expect(page.get_by_text("6 tickets", exact=True)).to_be_visible()
     settle(page)
     expect(page.get_by_text("2 tickets. Choose what to change about them.")).to_be_visible()
     page.get_by_role("combobox", name="New status").click()

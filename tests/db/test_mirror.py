@@ -297,15 +297,22 @@ def test_what_was_read_in_the_snapshot_that_is_known_is_not_read_again(
         assert selected
         return masks.count(selected), len(sent)
 
-    first = db.snapshot()
-    assert counted(first) == (2, 2)
-    assert counted(first) == (2, 0)
+    def twice() -> tuple[str, list[tuple[int, int]]]:
+        """A snapshot and what is counted in it, while nothing else ends in the server, such as its own housekeeping."""
+        for _ in range(20):
+            snapshot = db.snapshot()
+            found = [counted(snapshot), counted(snapshot)]
+            if db.snapshot() == snapshot:
+                break
+        return snapshot, found
+
+    first, found = twice()
+    assert found == [(2, 2), (2, 0)]
     put(other, [{"title": "A refund"}])
     assert counted(first) == (2, 0)
     other.commit()
-    second = db.snapshot()
-    assert counted(second) == (3, 2)
-    assert counted(second) == (3, 0)
+    _, found = twice()
+    assert found == [(3, 2), (3, 0)]
     assert counted(first) == (3, 2), "never less than what is known"
     assert masks.selection(db, refunds) is not None
     assert sent, "without a snapshot it is as of now"

@@ -13,7 +13,7 @@ from tests.pages.conftest import Filing, change, click, field, listed, run, show
 from ticketcore import desk
 from ticketcore.embedded import EmbeddedServer
 from ticketcore.errors import Overloaded
-from ticketcore.ui import loaders
+from ticketcore.ui import loaders, widgets
 
 
 class Power:
@@ -181,3 +181,14 @@ def test_a_database_with_too_much_to_do_is_asked_again_when_whoever_looks_says_s
     click(at, "Try again")
     assert not at.error
     assert listed(at) == ["There"] if script == "browse.py" else at.metric
+
+
+def test_whose_session_ends_while_the_database_has_too_much_to_do_sees_the_way_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(widgets.st, "rerun", lambda: drawn.append("anew"))
+    for may, wanted in ((True, []), (False, ["anew"])):
+        monkeypatch.setattr(widgets.me, "may", lambda _role, may=may: may)
+        widgets._see_whether_the_session_is_over.__wrapped__()
+        assert drawn == wanted

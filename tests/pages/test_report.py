@@ -1,5 +1,6 @@
 """What happened in a period, on the page: raw SQL's numbers beside those of the equally long period before."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,6 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import ZONE, Filing, Sql, change, charts, links, shows, tables, visit
+from ticketcore import desk
+from ticketcore.filters import TicketFilter
+from ticketcore.period import Period, Unit
 from ticketcore.ui import report
 
 TODAY = f"(now() at time zone '{ZONE}')::date"
@@ -110,32 +114,67 @@ def test_what_will_miss_its_target_next_is_one_click_away(file_ticket: Filing) -
     assert ("The oldest open tickets first", "tickets?status=Open&status=In+progress&sort=Oldest+first") in links(at)
 
 
-def test_time_goes_by_where_nobody_changes_anything(file_ticket: Filing, monkeypatch: pytest.MonkeyPatch) -> None:
+class Clock(datetime):
+    """That of the figures, which can be set forward."""
+
+    gone_by = timedelta()
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:
+        return datetime.now(tz) + cls.gone_by
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets minutes go by."""
+    monkeypatch.setattr(report, "datetime", Clock)
+    monkeypatch.setattr(Clock, "gone_by", timedelta())
+    return lambda minutes: monkeypatch.setattr(Clock, "gone_by", timedelta(minutes=minutes))
+
+
+def test_time_goes_by_where_nobody_changes_anything(file_ticket: Filing, later: Callable[[float], None]) -> None:
     begun = datetime.now(UTC)
     file_ticket("Soon", priority="critical", created_at=begun - timedelta(hours=3))
     file_ticket("Later", priority="high", created_at=begun - timedelta(hours=3))
+    day = datetime.now(ZoneInfo(ZONE)).date()
+    days = {"from": (day - timedelta(days=9)).isoformat(), "to": (day + timedelta(days=1)).isoformat()}
 
-    class Clock(datetime):
-        gone_by = timedelta()
-
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime.now(tz) + cls.gone_by
-
-    monkeypatch.setattr(report, "datetime", Clock)
-
-    def seen(*, minutes: float) -> tuple[list[str], list[str]]:
+    def seen() -> tuple[list[str], list[str]]:
         """What will miss its target next, and the critical tickets that were due, met and missed."""
-        Clock.gone_by = timedelta(minutes=minutes)
-        at = visit("stats.py")
+        at = visit("stats.py", **days)
         (promises,) = [table for table in tables(at) if "Missed" in table[0]]
         (critical,) = [row for row in promises if row[0] == "Critical"]
         return [label for label, where in links(at) if where.startswith("ticket?id=")], critical[2:5]
 
-    later = "In 20 h 59 min · High · #2 Later"
-    assert seen(minutes=0) == (["In 0 h 59 min · Critical · #1 Soon", later], ["0", "0", "0"])
-    assert seen(minutes=3)[0] == ["In 0 h 56 min · Critical · #1 Soon", later.replace("59", "56")]
-    assert seen(minutes=65) == (["In 19 h 54 min · High · #2 Later"], ["1", "0", "1"])
+    assert seen() == (
+        ["In 0 h 59 min · Critical · #1 Soon", "In 20 h 59 min · High · #2 Later"], ["0", "0", "0"],
+    )  # fmt: skip
+    later(3)
+    assert seen()[0] == ["In 0 h 56 min · Critical · #1 Soon", "In 20 h 56 min · High · #2 Later"]
+    later(65)
+    assert seen() == (["In 19 h 54 min · High · #2 Later"], ["1", "0", "1"])
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_over", "wanted"),
+    [(0.5, False, []), (0.5, True, ["anew"]), (4, False, []), (5.5, False, ["anew, all the same"])],
+)
+def test_an_open_page_tells_what_is_left_until_its_figures_hold_no_longer_or_the_session_is_over(
+    file_ticket: Filing, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch,
+    minutes: float, is_over: bool, wanted: list[str],
+) -> None:  # fmt: skip
+    file_ticket()
+    today = datetime.now(ZoneInfo(ZONE)).date()
+    figures = report.marks.shown(
+        desk.current().itself.db, TicketFilter(), Period(today, today, ZoneInfo(ZONE), datetime.now(UTC)), Unit.DAY, {}
+    )
+    drawn: list[str] = []
+    monkeypatch.setattr(report.st, "rerun", lambda: drawn.append("anew"))
+    monkeypatch.setattr(report, "draw_anew", lambda _key: drawn.append("anew, all the same"))
+    monkeypatch.setattr(report.me, "may", lambda _role: not is_over)
+    later(minutes)
+    report._next_due.__wrapped__(figures)
+    assert drawn == wanted
 
 
 def test_the_oldest_open_tickets_are_not_offered_where_the_filter_leaves_none(file_ticket: Filing, sql: Sql) -> None:

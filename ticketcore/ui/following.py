@@ -82,12 +82,22 @@ def _watch(seen: str, again: float, look: Look, courtesy: _Courtesy, key: str = 
         if taken <= drawn or version == seen:
             return
         if version is None or (now >= again and not courtesy.waits()):
-            if key and version:
-                st.session_state[key] = (now, version)
-            st.session_state[_ITSELF] = now
-            st.rerun()
+            _draw_anew(key, version)
 
     watch()
+
+
+def draw_anew(key: str) -> None:
+    """Draws the page anew by itself, as `rerun_together` does with the same key."""
+    _draw_anew(key, loaders.shared_version()[1])
+
+
+def _draw_anew(key: str, version: str | None) -> None:
+    now = time.monotonic()
+    if key and version:
+        st.session_state[key] = (now, version)
+    st.session_state[_ITSELF] = now
+    st.rerun()
 
 
 def version_to_show(key: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What happened in a period: the lower part of the stats page, drawn once for each filter, period and version."""
+"""What happened in a period: the lower part of the stats page, kept for each filter, period and version as it holds."""
 
 import itertools
 from datetime import UTC, date, datetime, timedelta
@@ -11,19 +11,20 @@ from ticketcore.filters import TicketFilter
 from ticketcore.models import Priority
 from ticketcore.period import Period, Unit
 from ticketcore.ui import changes, charts, links, loaders, marks, me, pages, tables
+from ticketcore.ui.following import draw_anew
 from ticketcore.ui.marks import FEW, Shown, share
 from ticketcore.ui.meanings import MEANINGS
 from ticketcore.ui.words import INKS, label, plain
 
-FRESH = timedelta(minutes=5)
-"""How long figures hold where nobody changes anything: what is due, and what is late, changes by itself."""
+FRESH, YOUNG = timedelta(minutes=5), timedelta(minutes=1)
+"""How long figures hold where nobody changes anything, at the most and at the least: what is due changes by itself."""
 
 
 def _hold(figures: Shown | None) -> bool:
     if figures is None:
         return True
-    until = min([figures.period.now + FRESH, *(due for *_, due in figures.review.next_due)])
-    return datetime.now(UTC) < until
+    due = min((due for *_, due in figures.review.next_due), default=figures.period.now + FRESH)
+    return datetime.now(UTC) < figures.period.now + max(YOUNG, min(FRESH, due - figures.period.now))
 
 
 # As they are and not as a copy for each who asks: nobody changes them.
@@ -165,14 +166,18 @@ def _ageing(figures: Shown) -> None:
 @st.fragment(run_every=60)
 def _next_due(figures: Shown) -> None:
     """Draws itself anew while nothing changes but the time, and the page once its figures hold no longer."""
-    if not (me.may(Role.VIEWER) and _hold(figures)):
-        st.rerun()
+    if not me.may(Role.VIEWER):
+        st.rerun()  # the session is over
+    if not _hold(figures):
+        draw_anew("stats_at")
+    now = datetime.now(UTC)
+    coming = [one for one in figures.review.next_due if one[-1] > now]
     with st.container(border=True):
         _title("Will miss their target next", "Will miss their target next")
-        if not figures.review.next_due:
+        if not coming:
             st.caption("No open ticket is still within its target.")
-        for number, title, priority, due in figures.review.next_due:
-            left = due - datetime.now(UTC)
+        for number, title, priority, due in coming:
+            left = due - now
             hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
             st.page_link(
                 pages.page("ticket"), query_params={"id": str(number)},

@@ -16,12 +16,14 @@ HEIGHT = 650
 def tick(page: Sequence[Summary], *, state: str) -> list[int]:
     """One page of the list, in which rows are ticked; the ids of those that are, in the state `state`_ticked too."""
     ids = [ticket.id for ticket in page]
-    before = st.session_state.get(f"{state}_ticked", ())
-    shown = _table(
-        page, f"{state}_ticks_{hash(tuple(ids))}", on_select="rerun", selection_mode="multi-row",
-        selection_default={"selection": {"rows": [row for row, ticket in enumerate(ids) if ticket in before]}},
+    ticked = st.session_state[f"{state}_ticked"] = [
+        ticket for ticket in st.session_state.get(f"{state}_ticked", ()) if ticket in ids
+    ]
+    key = f"{state}_ticks_{hash(tuple(ids))}"
+    _table(
+        page, key, on_select=partial(_tick, key, ids, f"{state}_ticked"), selection_mode="multi-row",
+        selection_default={"selection": {"rows": [ids.index(ticket) for ticket in ticked]}},
     )  # fmt: skip
-    ticked = st.session_state[f"{state}_ticked"] = [ids[row] for row in shown.selection.rows]
     return ticked
 
 
@@ -66,6 +68,11 @@ def _columns(page: Sequence[Summary]) -> dict[str, pa.Array]:
         "created_at": pa.array([ticket.created_at for ticket in page], pa.timestamp("us", "UTC")),
         "excerpt": pa.array([ticket.excerpt for ticket in page], pa.string()),
     }
+
+
+def _tick(key: str, ids: list[int], state: str) -> None:
+    """Remembers which tickets are ticked by their ids, as `_open`."""
+    st.session_state[state] = [ids[row] for row in st.session_state[key].selection.rows]
 
 
 def _open(key: str, ids: list[int], state: str) -> None:

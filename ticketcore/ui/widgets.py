@@ -39,6 +39,7 @@ def guard() -> Iterator[None]:
     except Overloaded as error:
         st.error(plain(str(error)), icon=":material/hourglass:")
         st.button("Try again", icon=":material/refresh:")
+        _see_whether_the_session_is_over()
     except DatabaseUnavailable as error:
         st.error(f"{plain(str(error))} This page comes back by itself.", icon=":material/cloud_off:")
         _come_back()
@@ -46,6 +47,12 @@ def guard() -> Iterator[None]:
         if not me.may(Role.VIEWER):
             st.rerun()  # the session has ended: the way in is shown instead of the page
         st.error(plain(str(error)), icon=":material/lock:")
+
+
+@st.fragment(run_every=5)
+def _see_whether_the_session_is_over() -> None:
+    if not me.may(Role.VIEWER):
+        st.rerun()
 
 
 @st.fragment(run_every=2)

@@ -17,15 +17,12 @@ _KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 def button(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> None:
     """Downloads the figures of a period that has begun; the file is made when it is asked for."""
-
-    def made() -> bytes:
-        figures = report.shown(matching, first, last, unit, at)
-        return workbook(figures) if figures else b""
-
-    if report.shown(matching, first, last, unit, at) is None:
+    figures = report.shown(matching, first, last, unit, at)
+    if figures is None:
         return
     st.download_button(
-        "Figures", made, f"figures {first} to {last}.xlsx", _KIND, icon=":material/table:", on_click="ignore",
+        "Figures", lambda: workbook(figures), f"figures {first} to {last}.xlsx", _KIND, icon=":material/table:",
+        on_click="ignore",
         help="These figures as an Excel file. “Print” is in the menu at the top; each chart can be saved as a picture.",
     )  # fmt: skip
 
