@@ -125,8 +125,8 @@ def test_that_the_database_is_away_is_said_at_once_and_what_changed_when_it_is_t
     assert looked_at(100.5, 105) == [105]
 
 
-@pytest.mark.parametrize(("took", "wanted"), [(0.1, 110.0), (0.6, 160.0), (3.0, 160.0)])
-def test_a_list_that_takes_long_to_draw_is_drawn_seldom_but_every_minute(
+@pytest.mark.parametrize(("took", "wanted"), [(0.1, 110.0), (0.6, 120.0), (2.0, 140.0), (9.0, 160.0)])
+def test_a_list_that_takes_long_to_draw_is_drawn_seldom_but_within_half_a_minute_if_it_can(
     monkeypatch: pytest.MonkeyPatch, took: float, wanted: float
 ) -> None:
     looks: list[Callable[[], None]] = []
@@ -138,7 +138,7 @@ def test_a_list_that_takes_long_to_draw_is_drawn_seldom_but_every_minute(
     monkeypatch.setattr(following.time, "monotonic", lambda: now)
     monkeypatch.setattr(loaders, "recent_version", lambda: (now, "newer"))
     following.rerun_when_changed("older", began=100.0 - took)
-    for now in (105.0, 110.0, 115.0, 120.0, 155.0, 160.0):  # noqa: B007 - what is asked meanwhile sees it
+    for now in (105.0, 110.0, 115.0, 120.0, 135.0, 140.0, 155.0, 160.0):  # noqa: B007 - what is asked meanwhile sees it
         if not drawn:
             looks[-1]()
     assert drawn == [wanted]
