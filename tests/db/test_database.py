@@ -395,3 +395,20 @@ def test_the_desk_waits_for_a_database_that_is_still_starting_and_says_so(
         assert "waiting for the database" in caplog.text
     finally:
         late.join()
+
+
+def test_a_snapshot_tells_what_was_before_a_recovery_which_ends_with_a_checkpoint(
+    db: Database, sql: sa.Connection
+) -> None:
+    def numbers(snapshot: str) -> str:
+        return snapshot.partition("@")[0]
+
+    for _ in range(20):  # until nothing else ends in the server meanwhile
+        before = db.snapshot()
+        sql.execute(sa.text("checkpoint"))
+        after = db.snapshot()
+        if numbers(before) == numbers(after):
+            break
+    assert numbers(before) == numbers(after) == str(sql.scalar(sa.text("select pg_current_snapshot()")))
+    assert before != after
+    assert " " not in after
