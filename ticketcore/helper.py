@@ -60,10 +60,12 @@ class Helper:
         self._is_closed = False
 
     def ask(
-        self, work: Callable[Concatenate[Database, TicketFilter, P], T], matching: TicketFilter,
+        self, snapshot: str, work: Callable[Concatenate[Database, TicketFilter, P], T], matching: TicketFilter,
         *values: P.args, **named: P.kwargs,
     ) -> T:  # fmt: skip
         """What `work`, a function of a module that only reads, finds about the tickets of a filter, or raises.
+
+        As of this snapshot or later, or of now without one: see `Database.as_of`.
 
         The process does it where the desk has many tickets and the filter's are chosen in memory. Else it is done here,
         and here too until the process is there and has read the tickets, and where it was lost.
@@ -71,13 +73,6 @@ class Helper:
         Raises:
             DatabaseUnavailable: the database is away; Overloaded if too many others ask.
         """
-        return self.ask_as_of("", work, matching, *values, **named)
-
-    def ask_as_of(
-        self, snapshot: str, work: Callable[Concatenate[Database, TicketFilter, P], T], matching: TicketFilter,
-        *values: P.args, **named: P.kwargs,
-    ) -> T:  # fmt: skip
-        """As `ask`, of the database as of this snapshot or later: see `Database.as_of`."""
         db = self._db.as_of(snapshot)
         selected = masks.selection(db, matching)
         if selected is not None and len(selected.view.base) >= MANY:

@@ -97,8 +97,8 @@ def until(holds: Callable[[], bool]) -> None:
 
 def there(helper: Helper) -> int:
     """The process, once it counts."""
-    until(lambda: helper.ask(number, TicketFilter())[1] != os.getpid())
-    return helper.ask(number, TicketFilter())[1]
+    until(lambda: helper.ask("", number, TicketFilter())[1] != os.getpid())
+    return helper.ask("", number, TicketFilter())[1]
 
 
 def test_a_review_is_the_same_wherever_it_is_made(db: Database, sql: sa.Connection, helper: Helper) -> None:
@@ -107,7 +107,7 @@ def test_a_review_is_the_same_wherever_it_is_made(db: Database, sql: sa.Connecti
     for where in ({}, {"category": ["billing"]}, {"search": "a"}, {"weekday": [1], "timezone": "Europe/Berlin"}):
         matching = parse(TicketFilter, where)
         here = review(db, matching, PERIOD, Unit.WEEK, TARGETS)
-        assert helper.ask(review, matching, PERIOD, Unit.WEEK, TARGETS) == here
+        assert helper.ask("", review, matching, PERIOD, Unit.WEEK, TARGETS) == here
         shown, wanted = (ask(helper, db, matching) for ask in (_apart, _here))
         assert list(shown.tables()) == list(wanted.tables())
         for name, table in shown.tables().items():
@@ -116,7 +116,7 @@ def test_a_review_is_the_same_wherever_it_is_made(db: Database, sql: sa.Connecti
 
 
 def _apart(helper: Helper, _db: Database, matching: TicketFilter) -> marks.Shown:
-    return helper.ask(marks.shown, matching, PERIOD, Unit.WEEK, TARGETS)
+    return helper.ask("", marks.shown, matching, PERIOD, Unit.WEEK, TARGETS)
 
 
 def _here(_helper: Helper, db: Database, matching: TicketFilter) -> marks.Shown:
@@ -127,14 +127,14 @@ def test_it_counts_what_was_stored_before_it_was_asked(db: Database, sql: sa.Con
     put(sql, [{"category": "billing"}] * 3)
     process = there(helper)
     for there_are in range(3, 30):
-        assert helper.ask(number, BILLING) == (there_are, process)
+        assert helper.ask("", number, BILLING) == (there_are, process)
         put(sql, [{"category": "billing"}, {}])
 
 
 def test_until_it_is_there_the_desk_counts_itself_and_waits_for_nobody(sql: sa.Connection, helper: Helper) -> None:
     put(sql, [{}] * 5)
     assert children() == []
-    assert helper.ask(number, TicketFilter()) == (5, os.getpid())
+    assert helper.ask("", number, TicketFilter()) == (5, os.getpid())
     assert there(helper) == children()[0].pid
 
 
@@ -142,7 +142,7 @@ def test_the_desk_keeps_no_orders_of_tickets_once_the_process_has_them(
     db: Database, sql: sa.Connection, helper: Helper
 ) -> None:
     put(sql, [{}] * 5)
-    assert helper.ask(review, TicketFilter(), PERIOD, Unit.WEEK, TARGETS).now.created == 0
+    assert helper.ask("", review, TicketFilter(), PERIOD, Unit.WEEK, TARGETS).now.created == 0
     assert view(db).base._runs
     there(helper)
     assert not view(db).base._runs
@@ -153,7 +153,7 @@ def test_a_small_desk_has_no_such_process(
 ) -> None:
     put(sql, [{}] * 5)
     monkeypatch.setattr(module, "MANY", 6)
-    assert helper.ask(number, TicketFilter()) == (5, os.getpid())
+    assert helper.ask("", number, TicketFilter()) == (5, os.getpid())
     time.sleep(0.5)
     assert children() == []
 
@@ -166,7 +166,7 @@ def test_one_that_is_killed_is_missed_by_nobody_and_replaced(
     first = there(helper)
     os.kill(first, blow)
     until(lambda: psutil.Process(first).status() == psutil.STATUS_ZOMBIE)
-    assert helper.ask(number, TicketFilter()) == (5, os.getpid())
+    assert helper.ask("", number, TicketFilter()) == (5, os.getpid())
     assert "another one is started" in caplog.text
     assert there(helper) != first
 
@@ -176,7 +176,7 @@ def test_one_that_hangs_is_given_up(sql: sa.Connection, helper: Helper, monkeypa
     first = there(helper)
     monkeypatch.setattr(module, "LONGEST", 0.5)
     os.kill(first, signal.SIGSTOP)
-    assert helper.ask(number, TicketFilter()) == (5, os.getpid())
+    assert helper.ask("", number, TicketFilter()) == (5, os.getpid())
     assert not psutil.pid_exists(first)
 
 
@@ -184,17 +184,17 @@ def test_what_goes_wrong_there_is_told_here_and_it_goes_on(sql: sa.Connection, h
     put(sql, [{}] * 5)
     process = there(helper)
     with pytest.raises(DatabaseUnavailable, match="It is away") as told:
-        helper.ask(fail, TicketFilter(), "It is away")
+        helper.ask("", fail, TicketFilter(), "It is away")
     assert str(told.value) == "It is away"
     assert "in fail" in told.value.__notes__[0]
-    assert helper.ask(number, TicketFilter()) == (5, process)
+    assert helper.ask("", number, TicketFilter()) == (5, process)
 
 
 def test_it_may_only_read(sql: sa.Connection, helper: Helper) -> None:
     put(sql, [{}] * 5)
     there(helper)
     with pytest.raises(Exception, match="role"):
-        helper.ask(write, TicketFilter())
+        helper.ask("", write, TicketFilter())
     assert sql.scalar(sa.text("select count(*) from tickets")) == 5
 
 
@@ -205,7 +205,7 @@ def test_many_who_ask_get_each_their_own(sql: sa.Connection, helper: Helper) -> 
 
     def ask(category: str) -> None:
         for _ in range(30):
-            found.append((category, helper.ask(number, parse(TicketFilter, {"category": [category]}))))
+            found.append((category, helper.ask("", number, parse(TicketFilter, {"category": [category]}))))
 
     threads = [threading.Thread(target=ask, args=(one,)) for one in ("billing", "general") * 4]
     for thread in threads:
@@ -222,11 +222,11 @@ def test_whoever_waits_too_long_for_others_is_told_so(
     put(sql, [{}] * 5)
     there(helper)
     monkeypatch.setattr(module, "PATIENCE", 0.1)
-    slow = threading.Thread(target=helper.ask, args=(sleep, TicketFilter(), 3))
+    slow = threading.Thread(target=helper.ask, args=("", sleep, TicketFilter(), 3))
     slow.start()
     time.sleep(0.5)
     with pytest.raises(Overloaded):
-        helper.ask(number, TicketFilter())
+        helper.ask("", number, TicketFilter())
     slow.join()
 
 
@@ -253,7 +253,7 @@ def test_what_cannot_be_sent_back_is_counted_here(sql: sa.Connection, helper: He
     """A failure of ours, and nobody is to notice."""
     put(sql, [{}] * 5)
     there(helper)
-    assert helper.ask(lock, TicketFilter()) is not None
+    assert helper.ask("", lock, TicketFilter()) is not None
     assert there(helper) != os.getpid()
 
 
@@ -273,10 +273,10 @@ def test_an_answer_that_is_no_answer_is_never_taken_for_that_to_another_question
     put(sql, [{}] * 5)
     process = there(helper)
     with pytest.raises(InvalidInput, match="too long"):
-        helper.ask(refuse, TicketFilter())
+        helper.ask("", refuse, TicketFilter())
     assert not psutil.pid_exists(process)
     for _ in range(3):
-        assert helper.ask(number, TicketFilter())[0] == 5
+        assert helper.ask("", number, TicketFilter())[0] == 5
 
 
 def test_one_that_was_lost_is_not_replaced_at_once(
@@ -286,8 +286,8 @@ def test_one_that_was_lost_is_not_replaced_at_once(
     monkeypatch.setattr(module, "PAUSE", 3)
     os.kill(there(helper), signal.SIGKILL)
     lost = time.monotonic()
-    assert helper.ask(number, TicketFilter()) == (5, os.getpid())
-    until(lambda: helper.ask(number, TicketFilter())[0] == 5 and bool(children()))
+    assert helper.ask("", number, TicketFilter()) == (5, os.getpid())
+    until(lambda: helper.ask("", number, TicketFilter())[0] == 5 and bool(children()))
     assert time.monotonic() - lost > 2.5
 
 
@@ -308,12 +308,12 @@ def test_a_desk_with_many_visitors_has_one_too(sql: sa.Connection, helper: Helpe
 def test_a_desk_that_stops_waits_for_none_that_is_beginning(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MANY", 0)
     helper = Helper(db)
-    helper.ask(number, TicketFilter())
+    helper.ask("", number, TicketFilter())
     until(lambda: bool(children()))
     os.kill(children()[0].pid, signal.SIGSTOP)
     begun = time.monotonic()
     helper.close()
     assert time.monotonic() - begun < 5
     assert children() == []
-    assert helper.ask(number, TicketFilter()) == (0, os.getpid())
+    assert helper.ask("", number, TicketFilter()) == (0, os.getpid())
     assert children() == []

@@ -37,7 +37,7 @@ def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) 
     period = Period(first, last, running.settings.timezone, datetime.now(UTC))
     if not period.buckets(unit):
         return None
-    return running.helper.ask_as_of(loaders.snapshot(at), marks.shown, matching, period, unit, targets)
+    return running.helper.ask(loaders.snapshot(at), marks.shown, matching, period, unit, targets)
 
 
 def draw(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, theme: str) -> None:
