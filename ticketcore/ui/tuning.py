@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
 from streamlit import config, type_util
@@ -57,14 +58,18 @@ def settle() -> None:
 
 
 def _as_the_link_says(params: QueryParams, query: str, pages: set[str] | None = None) -> None:
-    """Takes in an address as it is.
+    """Takes in an address as a link says it.
 
-    When a link leads to another page, Streamlit drops of it whatever the page before had a field for, so that a link
-    from figures to their tickets lost their filter. A browser carries nothing over by itself.
+    When another page is gone to, Streamlit drops of the address whatever the page before had a field for, so that a
+    link from figures to their tickets lost their filter. The navigation carries the address of the page before over as
+    it was: of that, it is dropped as before.
     """
-    bindings = list(params._bindings_by_param.values()) if pages is not None else []
-    for binding in bindings:
-        if pages is not None and binding.script_hash not in pages:
+    before = {key: value if isinstance(value, list) else [value] for key, value in params._query_params.items()}
+    if pages is None or parse_qs(query.removeprefix("?"), keep_blank_values=True) == before:
+        _populate_from_query_string(params, query, pages)
+        return
+    for binding in list(params._bindings_by_param.values()):
+        if binding.script_hash not in pages:
             params.unbind_widget(binding.widget_id)
     _populate_from_query_string(params, query)
 
