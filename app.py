@@ -15,6 +15,7 @@ import altair  # noqa: F401 - imported here once, or the first visitor waits 0.7
 import anyio
 import pandas  # noqa: F401 - as altair
 import streamlit as st
+import streamlit.emojis  # as altair: 0.2 s
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from streamlit import config

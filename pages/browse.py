@@ -1,15 +1,13 @@
 """Find and change tickets: an agent looks for one, or for what to do next, and changes its status."""
 
-import time
-
 import streamlit as st
 
 from ticketcore.access import Role
 from ticketcore.ui import exporting, fields, loaders, me, pages, saved, table, together
-from ticketcore.ui.following import rerun_when_changed
+from ticketcore.ui.following import begin, rerun_when_changed
 from ticketcore.ui.widgets import clear_filter, filter_bar, guard, nothing_yet, sort_box
 
-began = time.monotonic()
+began = begin()
 at = loaders.version_if_there()
 matching = filter_bar(at, behind=True)
 # For the way back from a ticket's own page: the browser's forgets the filter.

@@ -1,16 +1,14 @@
 """How is the desk doing: a lead wants to see at a glance how much there is, of what kind, and how it moves."""
 
-import time
-
 import streamlit as st
 
 from ticketcore.filters import TicketFilter
 from ticketcore.ui import exporting, figures, loaders, me, report, spans, workbook
-from ticketcore.ui.following import rerun_together, version_to_show
+from ticketcore.ui.following import begin, rerun_together, version_to_show
 from ticketcore.ui.widgets import filter_bar, guard, nothing_yet
 from ticketcore.ui.words import plain
 
-began = time.monotonic()
+began = begin()
 at = version_to_show("stats_at")
 matching = filter_bar(at)
 

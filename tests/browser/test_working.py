@@ -91,17 +91,19 @@ def test_ticks_stay_with_their_tickets_when_others_come(desk: Desk, open_window:
         desk.file(f"Ticket {number}")
     page = open_window("/tickets")
     page.get_by_text("Change several").click()
+    expect(page.get_by_text("Tick tickets in the table to change them together.")).to_be_visible()
     settle(page)
+    page.get_by_test_id("data-grid-canvas").wait_for()  # its code comes after the page
     grid = page.get_by_test_id("stDataFrame").bounding_box()
     assert grid
 
     def tick(row: int) -> None:
         page.mouse.click(grid["x"] + 18, grid["y"] + 36 + 35 * row + 17)
 
-    for row in (0, 1, 3):  # tickets 4, 3 and 1, since the newest is first
+    for number, row in enumerate((0, 1, 3), 1):  # tickets 4, 3 and 1, since the newest is first
         tick(row)
-        settle(page)
-    expect(page.get_by_text("3 tickets. Choose what to change about them.")).to_be_visible()
+        ticked = f"{number} ticket{'s' * (number > 1)}. Choose what to change about them."
+        expect(page.get_by_text(ticked)).to_be_visible()
     desk.file("Another one")
     tick(0)  # off again, before the list has followed
     expect(page.get_by_text("5 tickets", exact=True)).to_be_visible()

@@ -1,5 +1,7 @@
 """Pages that look by themselves whether something changed: the desk asks the database once for all of them."""
 
+import itertools
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +21,10 @@ Look = Callable[[], tuple[float, str | None]]
 
 
 @LOOKS
-def test_whoever_looks_soon_after_another_sees_the_same_and_later_a_change(sql: Sql, look: Look) -> None:
+def test_whoever_looks_soon_after_another_sees_the_same_and_later_a_change(
+    sql: Sql, monkeypatch: pytest.MonkeyPatch, look: Look
+) -> None:
+    monkeypatch.setattr(loaders, "BEAT", 1e9)  # no other begins meanwhile
     first = look()
     sql("insert into tickets (title, description, category, priority) values ('New', 'A', 'billing', 'low')")
     assert look() == first
@@ -93,56 +98,143 @@ def test_pages_that_are_drawn_by_themselves_do_not_wait_for_each_other() -> None
     assert following._ITSELF not in st.session_state
 
 
+class Clock:
+    """Time as the desk sees it, and windows that look at it by themselves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.computed = 100.0, 50.0
+        self.looks: list[Callable[[], None]] = []
+        self.drawn: list[float] = []
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "thread_time", lambda: self.computed)
+        monkeypatch.setattr(following.st, "session_state", {})
+        monkeypatch.setattr(following.st, "fragment", lambda **_: lambda look: self.looks.append(look) or look)
+        monkeypatch.setattr(following.st, "rerun", lambda: self.drawn.append(self.now))
+
+    def looked_at(self, *moments: float) -> list[float]:
+        """When the page that came last is drawn anew, if it looks at these moments."""
+        self.drawn.clear()
+        for self.now in moments:
+            if not self.drawn:
+                self.looks[-1]()
+        return self.drawn
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
 def test_that_the_database_is_away_is_said_at_once_and_what_changed_when_it_is_time(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    looks: list[Callable[[], None]] = []
-    now, version = 100.0, "newer"
-    monkeypatch.setattr(following.st, "fragment", lambda **_: lambda look: looks.append(look) or look)
-    monkeypatch.setattr(following.st, "session_state", {})
-    monkeypatch.setattr(following.st, "rerun", lambda: drawn.append(now))
-    monkeypatch.setattr(following.random, "randrange", lambda _: 2)
-    monkeypatch.setattr(following.time, "monotonic", lambda: now)
-    monkeypatch.setattr(loaders, "shared_version", lambda: (now, version))
+    version: str | None = "newer"
+    monkeypatch.setattr(following.random, "uniform", lambda _first, last: last)
+    monkeypatch.setattr(loaders, "version", lambda: version or unavailable())
 
-    def looked_at(*moments: float) -> list[float]:
-        nonlocal now
-        drawn.clear()
-        for now in moments:  # noqa: B007 - what is asked meanwhile sees it
-            looks[-1]()
-        return drawn
+    def unavailable() -> str:
+        raise DatabaseUnavailable
 
-    drawn: list[float] = []
-    following.rerun_together("older", "shown", began=99.0)
-    assert looked_at(105, 110, 115) == [], "to draw it takes a second, and thirty of them have not gone by"
-    assert looked_at(120, 125, 130) == [130], "others are first"
-    assert following.st.session_state == {"shown": (130, "newer"), following._ITSELF: 130}
+    following.rerun_together("older", "shown", following.Began(99.0, 49.0))
+    assert clock.looked_at(105, 110, 115) == [], "to draw it takes a second: it is drawn every forty"
+    assert clock.looked_at(120, 125, 130) == [125], "others are first"
+    assert following.st.session_state == {"shown": (125, "newer"), following._ITSELF: 125}
     assert following.version_to_show("shown") == "newer", "the one that all see"
     assert "shown" not in following.st.session_state
-    now = 100.0
-    following.rerun_together("older", "shown", began=99.0)
+    clock.now = 160.0
+    following.rerun_together("older", "shown", following.Began(159.0, 49.0))
     version = None
-    assert looked_at(100.5, 105) == [105]
+    assert clock.looked_at(160.5, 166) == [166]
+
+
+def test_what_is_known_of_the_first_beat_holds_for_those_who_look_seldom(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    versions: list[str | None] = []
+
+    def version() -> str:
+        if versions[-1] is None:
+            raise DatabaseUnavailable
+        return versions[-1]
+
+    def seen(now: float, became: str | None, beats: int) -> str | None:
+        clock.now = now
+        versions.append(became)
+        return loaders.shared_version(beats)[1]
+
+    monkeypatch.setattr(loaders, "version", version)
+    assert seen(81, "a", 1) == "a"
+    assert [seen(85, "b", beats) for beats in (1, 2, 4, 8)] == ["a"] * 4
+    assert [seen(99, "c", beats) for beats in (1, 2, 4, 8)] == ["c", "a", "a", "a"]
+    assert [seen(121, "d", beats) for beats in (1, 2, 4, 8)] == ["d", "d", "d", "a"]
+    assert [seen(131, None, beats) for beats in (1, 2, 4, 8)] == [None] * 4, "it is away: who looks seldom sees it too"
+    assert [seen(160, None, beats) for beats in (1, 2, 4, 8)] == [None] * 4
+    assert [seen(172, "e", beats) for beats in (1, 2, 4, 8)] == ["e"] * 4, "and that it is there again"
+
+
+@pytest.mark.parametrize(
+    ("took", "computed", "every"),
+    [
+        (0.1, 0.1, 10), (0.46, 0.46, 10), (0.5, 0.5, 20), (1.0, 1.0, 40), (3.0, 3.0, 80),
+        (1.4, 0.1, 10), (2.0, 0.1, 20), (4.0, 0.1, 40), (9.0, 0.1, 80),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("seed", range(6))
+def test_who_look_at_the_same_figures_see_the_same_version_and_seldom_another(
+    monkeypatch: pytest.MonkeyPatch, took: float, computed: float, every: float, seed: int
+) -> None:
+    """Two windows while something changes all the time, however long it takes to draw them."""
+    chance = random.Random(seed)
+    monkeypatch.setattr(following.random, "uniform", chance.uniform)
+    clock = Clock(monkeypatch)
+    clock.now += chance.uniform(0, 80)
+    monkeypatch.setattr(loaders, "version", lambda: str(clock.now))
+    shows: list[list[tuple[float, str | None]]] = [[], []]
+    looks: list[Callable[[], None]] = []
+    due: list[float] = []
+
+    def draw(window: int) -> None:
+        """Draws a window at the present time; it looks again as long after as Streamlit lets it."""
+        shows[window].append((clock.now, following.version_to_show("shown")))
+        began = clock.now
+        clock.now += took
+        following.rerun_together("older", "shown", following.Began(began, clock.computed - computed))
+        looks[window:] = [clock.looks.pop(), *looks[window + 1 :]]
+        due[window:] = [clock.now + following.LOOKS, *due[window + 1 :]]
+        clock.now = began
+
+    draw(0)
+    clock.now += chance.uniform(2, 4)
+    draw(1)
+    begun = clock.now
+    while (soonest := min(due)) < begun + 160 + took:
+        window, clock.now = due.index(soonest), soonest
+        due[window] += following.LOOKS
+        clock.drawn.clear()
+        looks[window]()
+        if clock.drawn:
+            draw(window)
+    seen = [[version for _, version in shown[1:]] for shown in shows]
+    assert seen[0]
+    assert len(set(seen[0]) & set(seen[1])) >= 0.8 * min(map(len, seen)) - 1, (
+        "but for one that somebody came too late for"
+    )
+    for shown in shows:
+        moments = [moment for moment, _ in shown[1:]]
+        assert all(after - before >= 0.6 * loaders.BEAT for before, after in itertools.pairwise(moments))
+        assert len(moments) <= 160 / every + 1
+        assert moments[0] < begun + took + every + 3 * following.LOOKS
+        assert all(after - before < every + 3 * following.LOOKS for before, after in itertools.pairwise(moments))
 
 
 @pytest.mark.parametrize(("took", "wanted"), [(0.1, 110.0), (0.6, 120.0), (2.0, 140.0), (9.0, 160.0)])
 def test_a_list_that_takes_long_to_draw_is_drawn_seldom_but_within_half_a_minute_if_it_can(
-    monkeypatch: pytest.MonkeyPatch, took: float, wanted: float
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, took: float, wanted: float
 ) -> None:
-    looks: list[Callable[[], None]] = []
-    drawn: list[float] = []
-    now = 100.0
-    monkeypatch.setattr(following.st, "fragment", lambda **_: lambda look: looks.append(look) or look)
-    monkeypatch.setattr(following.st, "session_state", {})
-    monkeypatch.setattr(following.st, "rerun", lambda: drawn.append(now))
-    monkeypatch.setattr(following.time, "monotonic", lambda: now)
-    monkeypatch.setattr(loaders, "recent_version", lambda: (now, "newer"))
-    following.rerun_when_changed("older", began=100.0 - took)
-    for now in (105.0, 110.0, 115.0, 120.0, 135.0, 140.0, 155.0, 160.0):  # noqa: B007 - what is asked meanwhile sees it
-        if not drawn:
-            looks[-1]()
-    assert drawn == [wanted]
-    assert following.st.session_state == {following._ITSELF: drawn[0]}
+    monkeypatch.setattr(loaders, "recent_version", lambda: (clock.now, "newer"))
+    following.rerun_when_changed("older", following.Began(100.0 - took, 50.0))
+    assert clock.looked_at(105.0, 110.0, 115.0, 120.0, 135.0, 140.0, 155.0, 160.0) == [wanted]
+    assert following.st.session_state == {following._ITSELF: wanted}
 
 
 def test_what_was_said_of_a_run_that_never_was_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

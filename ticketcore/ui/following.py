@@ -1,10 +1,12 @@
 """How a page follows the desk by itself: when it is drawn anew after somebody changed something."""
 
+import math
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -14,14 +16,30 @@ from ticketcore.ui import loaders, me
 Look = Callable[[], tuple[float, str | None]]
 """What a version is, and when it was taken (`time.monotonic`); None while the database is away."""
 
+
+class Began(NamedTuple):
+    """When a page began to be drawn (`time.monotonic`), and how long its thread had computed until then, in seconds."""
+
+    at: float
+    computed: float
+
+
 _drawing: set[int] = set()
 """The threads that draw a page just now for somebody who did something."""
 
 _ITSELF = "following_itself"
 """Where a page that is about to be drawn by itself says so, and when."""
 
+LOOKS = 5.0
+"""Seconds after which a page looks again whether something changed."""
+
 _AT_ONCE = 10.0
 """Seconds after which what was said of a run that was about to begin is not meant for the one that does."""
+
+
+def begin() -> Began:
+    """For the first line of a page that follows the desk."""
+    return Began(time.monotonic(), time.thread_time())
 
 
 @contextmanager
@@ -37,31 +55,28 @@ def drawing() -> Iterator[None]:
 
 
 class _Courtesy:
-    """Whoever did something goes first: a page that would be drawn by itself waits for its turn, which comes after so
-    many looks, and then until its next look, or the one after, while others are drawn."""
+    """Whoever did something goes first: a page that would be drawn by itself waits until its next look, or the one
+    after, while others are drawn."""
 
-    def __init__(self, turn: int = 0) -> None:
-        self._turn, self._left = turn, 2
+    def __init__(self) -> None:
+        self._left = 2
 
     def waits(self) -> bool:
-        if self._turn:
-            self._turn -= 1
-            return True
         if not (_drawing and self._left):
             return False
         self._left -= 1
         return True
 
 
-def rerun_when_changed(seen: str, began: float | None = None) -> None:
+def rerun_when_changed(seen: str, began: Began | None = None) -> None:
     """Reruns the page soon after a ticket changed since version `seen`; draws nothing meanwhile.
 
-    `began` is when the run of the page began (`time.monotonic`): what takes long to draw is drawn seldom, for at most
+    `began` is when the run of the page began: what takes long to draw is drawn seldom, for at most
     a hundredth of the time but every twenty seconds, or for a twentieth but every minute; and at once when somebody
     does something. So who looks on sees a change within half a minute, unless to draw the page takes a second.
     """
     drawn = time.monotonic()
-    took = drawn - began if began else 0.0
+    took = drawn - began.at if began else 0.0
     again = drawn + min(max(min(100 * took, 20), 20 * took), 60)
     _watch(seen, again, loaders.recent_version, _Courtesy())
 
@@ -73,7 +88,7 @@ def _watch(seen: str, again: float, look: Look, courtesy: _Courtesy, key: str = 
     """
     drawn = time.monotonic()
 
-    @st.fragment(run_every=5)
+    @st.fragment(run_every=LOOKS)
     def watch() -> None:
         if not me.may(Role.VIEWER):
             st.rerun()  # the session is over: the page says how to come in again
@@ -111,13 +126,23 @@ def version_to_show(key: str) -> str | None:
     return version if said >= time.monotonic() - _AT_ONCE else loaders.version_if_there()
 
 
-def rerun_together(seen: str, key: str, began: float) -> None:
-    """As `rerun_when_changed`, for expensive figures: all who look at them see the same version, every ten seconds.
+def rerun_together(seen: str, key: str, began: Began) -> None:
+    """As `rerun_when_changed`, for expensive figures: all who look at them see the same version, one in ten seconds.
 
-    Less often, but every two minutes, if to draw them takes more than a thirtieth of the time; not all in the same
-    moment, and after those who did something.
+    Or one in twenty, forty or eighty, so that to draw them takes about a thirtieth of the time in which the desk can
+    compute, and a tenth with what is waited for. Not all are drawn in the same moment, and whoever did something goes
+    first.
     """
     drawn = time.monotonic()
-    again = drawn + min(30 * (drawn - began), 120) - 10
-    turn = random.randrange(3)  # noqa: S311 - whose turn it is first is no secret
-    _watch(seen, again, loaders.shared_version, _Courtesy(turn), key)
+    seconds = max(30 * (time.thread_time() - began.computed), 10 * (drawn - began.at), loaders.BEAT)
+    beats = min(2 ** round(math.log2(seconds / loaders.BEAT)), 8)
+    later = random.uniform(0, LOOKS)  # noqa: S311 - who is drawn first is no secret
+
+    def look() -> tuple[float, str | None]:
+        now, (taken, version) = time.monotonic(), loaders.shared_version()
+        begun = now - now % (beats * loaders.BEAT)
+        if version and not drawn < begun <= now - later:
+            return taken, seen
+        return loaders.shared_version(beats)
+
+    _watch(seen, drawn + 0.6 * loaders.BEAT, look, _Courtesy(), key)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
-from streamlit import config, type_util
+from streamlit import config, env_util, type_util
 from streamlit.proto.NewSession_pb2 import CustomThemeConfig
 from streamlit.runtime import app_session, runtime
 from streamlit.runtime.app_session import AppSession, AppSessionState
@@ -48,10 +48,12 @@ def tune() -> None:
 
 
 def settle() -> None:
-    """Takes what the process has loaded out of Python's garbage collection; for once it has started.
+    """Does what the first visitor would wait for, and takes what the process has loaded out of Python's garbage
+    collection; for once it has started.
 
     To look through all of it took 200–1,100 ms, every twenty seconds under load, in which nobody was answered.
     """
+    env_util.is_repl()  # Streamlit asks with the first page, and looks at each module there is: 0.35 s, the second 0.01
     gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 10, 10)
