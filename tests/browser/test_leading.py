@@ -4,6 +4,7 @@ import io
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import openpyxl
 import pytest
@@ -89,6 +90,29 @@ def test_numbers_in_tables_and_under_figures_lead_to_their_tickets(
     row = page.get_by_role("row", name=re.compile("^Ann"))
     row.get_by_role("link", name=str(does), exact=True).click()
     lists(page, does)
+
+
+def test_what_leads_to_tickets_says_alone_which_and_the_way_back_is_one_step(
+    month: None, desk: Desk, open_window: Opening
+) -> None:
+    ((waiting, unfinished),) = desk.sql(
+        "select count(*) filter (where status = 'open'), count(*) filter (where priority in ('high', 'low'))"
+        " from tickets"
+    )
+    page = open_window("/stats?status=Open")
+    page.get_by_role("link", name=f"{waiting} tickets").first.click()  # the same filter as that of the figures
+    lists(page, waiting)
+    page = open_window("/stats?status=Open&status=Resolved&priority=High&priority=Low")
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text(str(unfinished))
+    ((fewer,),) = desk.sql("select count(*) from tickets where status = 'open' and priority in ('high', 'low')")
+    page.get_by_role("link", name=f"{fewer} tickets").first.click()  # less than that
+    lists(page, fewer)
+    page.go_back()
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text(str(unfinished))
+    settle(page)
+    page.get_by_role("link", name="Tickets", exact=True).click()
+    lists(page, 200)
+    assert not urlsplit(page.url).query
 
 
 def test_the_whole_page_can_be_printed(month: None, open_window: Opening) -> None:

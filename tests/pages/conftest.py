@@ -1,5 +1,6 @@
 """Visitors without a browser: AppTest runs the pages, a PostgreSQL 18 keeps the tickets, and raw SQL judges."""
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -179,8 +180,8 @@ def texts(at: AppTest) -> list[str]:
     """Every sentence on the page, in order and as a reader sees it; the values of inputs are not among them."""
     found = []
     for node in nodes(at):
-        proto = getattr(node, "proto", None)
-        text = getattr(proto, "label", "") if node.type == "page_link" else getattr(proto, "body", "")
+        link = leading(node)
+        text = link[0] if link else getattr(getattr(node, "proto", None), "body", "")
         if isinstance(text, str) and text:
             found.append(unescaped(text))
     return found
@@ -191,11 +192,17 @@ def shows(at: AppTest, words: str) -> bool:
 
 
 def links(at: AppTest) -> list[tuple[str, str]]:
-    """The links to pages, in order: their label as a reader sees it, and where they lead."""
-    return [
-        (unescaped(link.proto.label), "?".join(filter(None, (link.proto.page, link.proto.query_string))))
-        for link in at.page_link
-    ]
+    """The links outside of tables, in order: their label as a reader sees it, and where they lead."""
+    return [link for node in nodes(at) if (link := leading(node))]
+
+
+def leading(node: Node) -> tuple[str, str] | None:
+    """The label of a link and where it leads; None for everything else."""
+    if node.type == "page_link":
+        return unescaped(node.proto.label), "?".join(filter(None, (node.proto.page, node.proto.query_string)))
+    if node.type == "html" and (link := re.fullmatch('<a href="(.*?)".*?>(.*)</a>', node.proto.body)):
+        return html.unescape(re.sub("<.*?>", "", link[2])).removeprefix("→ "), html.unescape(link[1])
+    return None
 
 
 def listed(at: AppTest, column: str = "title") -> list[Any]:

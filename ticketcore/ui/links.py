@@ -1,17 +1,17 @@
 """Ways to the tickets behind a figure: the tickets page's address for a filter, in the words that the page uses."""
 
+import html
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus, urlsplit
+from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from ticketcore.filters import TEXTS, TicketFilter
 from ticketcore.models import FACETS
-from ticketcore.ui import pages
 from ticketcore.ui.words import label
 
 BEHIND = "behind"
@@ -54,7 +54,9 @@ def _query(params: Iterable[tuple[str, str]]) -> str:
 
 
 def go(words: str, link: str) -> None:
-    """Draws a way to the tickets page that needs no reload."""
-    st.page_link(
-        pages.page("browse"), label=words, icon=":material/arrow_forward:", query_params=parse_qsl(urlsplit(link).query)
-    )
+    """Draws a way to the tickets page: a link of the browser's own, as those in tables are.
+
+    One of Streamlit's would carry over the filter of the page that it is on, or lose its own.
+    """
+    arrow = '<span aria-hidden="true">→</span>'
+    st.html(f'<a href="{html.escape(link)}" style="color: inherit">{arrow} {html.escape(words)}</a>')

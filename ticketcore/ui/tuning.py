@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
 from streamlit import config, env_util, type_util
@@ -18,8 +17,6 @@ from streamlit.proto.NewSession_pb2 import CustomThemeConfig
 from streamlit.runtime import app_session, runtime
 from streamlit.runtime.app_session import AppSession, AppSessionState
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
-from streamlit.runtime.state import query_params
-from streamlit.runtime.state.query_params import QueryParams
 
 Populate = Callable[..., None]
 Create = Callable[[AppSession, RerunData], None]
@@ -42,7 +39,6 @@ def tune() -> None:
     # 200 messages a second, with one who computes beside it.
     vars(runtime)["asyncio"] = SimpleNamespace(**{**vars(asyncio), "sleep": _seldom()})
     vars(app_session)["AppSession"]._create_scriptrunner = _one_by_one(AppSession._create_scriptrunner)
-    vars(query_params)["QueryParams"].populate_from_query_string = _as_the_link_says
     # What is cached is found by the names of its arguments, for each of which Streamlit reads the whole signature.
     type_util.get_func_parameters = lru_cache(type_util.get_func_parameters)
 
@@ -57,26 +53,6 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 10, 10)
-
-
-def _as_the_link_says(params: QueryParams, query: str, pages: set[str] | None = None) -> None:
-    """Takes in an address as a link says it.
-
-    When another page is gone to, Streamlit drops of the address whatever the page before had a field for, so that a
-    link from figures to their tickets lost their filter. The navigation carries the address of the page before over as
-    it was: of that, it is dropped as before.
-    """
-    before = {key: value if isinstance(value, list) else [value] for key, value in params._query_params.items()}
-    if pages is None or parse_qs(query.removeprefix("?"), keep_blank_values=True) == before:
-        _populate_from_query_string(params, query, pages)
-        return
-    for binding in list(params._bindings_by_param.values()):
-        if binding.script_hash not in pages:
-            params.unbind_widget(binding.widget_id)
-    _populate_from_query_string(params, query)
-
-
-_populate_from_query_string = QueryParams.populate_from_query_string
 
 
 def _seldom() -> Callable[[float], Coroutine[Any, Any, None]]:
