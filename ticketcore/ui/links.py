@@ -17,6 +17,8 @@ from ticketcore.ui.words import label
 BEHIND = "behind"
 """The key of the address under which, as a query of its own, the conditions stand that have no field in the bar."""
 
+STYLE = "color: inherit; font-size: 0.9rem; text-underline-offset: 0.2em"
+
 
 def narrowed(behind: TicketFilter, **facets: Any) -> TicketFilter:
     """The filter with these values; of a facet that it names itself, with those that both name, which must be some."""
@@ -59,4 +61,4 @@ def go(words: str, link: str) -> None:
     One of Streamlit's would carry over the filter of the page that it is on, or lose its own.
     """
     arrow = '<span aria-hidden="true">→</span>'
-    st.html(f'<a href="{html.escape(link)}" style="color: inherit">{arrow} {html.escape(words)}</a>')
+    st.html(f'<a href="{html.escape(link)}" style="{STYLE}">{arrow} {html.escape(words)}</a>')
