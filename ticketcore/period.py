@@ -4,6 +4,7 @@ import enum
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -74,6 +75,7 @@ class Period:
         return midnight(day, self.timezone)
 
 
+@lru_cache(maxsize=4_000)  # each is asked for hundreds of times a page
 def midnight(day: date, timezone: ZoneInfo) -> datetime:
     """When the day begins in the time zone; UTC."""
     return datetime.combine(day, time(), timezone).astimezone(UTC)

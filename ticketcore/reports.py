@@ -113,9 +113,9 @@ def _within(cells: list[Cell], when: str, period: Period, earlier: timedelta = t
 
     Or so much earlier than in the period.
     """
-    begin, end = edges([period.start - earlier, period.end - earlier])
+    bounds = edges([period.start - earlier, period.end - earlier])
     for cell in cells:
-        yield cell, slice(int(np.searchsorted(cell[when], begin)), int(np.searchsorted(cell[when], end)))
+        yield cell, slice(*cell[when].searchsorted(bounds).tolist())
 
 
 def _over(spans: Moments) -> Moments:

@@ -158,10 +158,10 @@ class Runs:
 
     def since(self, cut: int | None) -> Iterator[tuple[Array, slice]]:
         """The codes of each run, and where those are to which it happened since, or of None, has not happened."""
+        bounds = np.array([NEVER if cut is None else cut, NEVER])
         for codes, begin, end in zip(self.codes, self.edges.tolist(), self.edges[1:].tolist(), strict=False):
-            at = self.at[begin:end]
-            happened = begin + int(np.searchsorted(at, NEVER))
-            yield codes, slice(happened, end) if cut is None else slice(begin + int(np.searchsorted(at, cut)), happened)
+            first, happened = (begin + self.at[begin:end].searchsorted(bounds)).tolist()
+            yield codes, slice(happened, end) if cut is None else slice(first, happened)
 
     def column(self, rows: Rows, name: str) -> Array:
         """What was made of the rows that are in this order, in it; kept, to be cut from."""

@@ -3,7 +3,8 @@
 In the first half nobody exports, in the second half all analysts do. The clients are one process beside that of the
 desk and that of the database: what they take of the processors is printed, because the desk has not got that. Prints
 p50, p95 and the longest in milliseconds, checks that the books add up, goes on to `soak.py`, and writes all of it to
-`docs/load.md`. Ends with 1 if anything failed, never for a time.
+`docs/load.md`. Ends with 1 if anything failed, never for a time. With `--desks 2` there are two processes of the desk
+on the same database, each with every second of the people, as behind a proxy that lets them stay at one.
 
 The database is the one that DATABASE_URL names, or one of its own with TICKETS made-up tickets.
 """
@@ -13,7 +14,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from tests.bench.agents import Agent, stories
 from tests.bench.books import Books
 from tests.bench.ground import filled, machine, running
 from tests.bench.ledger import Ledger, Part, percentile
-from tests.bench.people import ITSELF, Analyst, Lead
+from tests.bench.people import ITSELF, Analyst, Lead, Person
 from tests.browser.conftest import Desk
 
 WRITTEN = Path(__file__).parents[2] / "docs" / "load.md"
@@ -37,11 +38,15 @@ WANTED = {"tickets": {Part.QUIET: 150, Part.EXPORTING: 500}, "stats": {Part.QUIE
 class Gauge:
     """What the desk and the clients use, sampled once a second."""
 
-    def __init__(self, ledger: Ledger, desk: Desk) -> None:
+    def __init__(self, ledger: Ledger, desks: Sequence[Desk]) -> None:
         self._ledger = ledger
-        self._processes = {"desk": psutil.Process(desk.process.pid), "clients": psutil.Process()}
+        self._processes = {"desk": psutil.Process(desks[0].process.pid), "clients": psutil.Process()}
+        self._words = {
+            "desk": "the desk" if len(desks) == 1 else f"the first of {len(desks)} desks", "clients": "the clients",
+            "machine": "the whole machine",
+        }  # fmt: skip
         self.memory: list[tuple[float, int]] = []
-        """Seconds since the beginning, and the bytes that the desk has in memory."""
+        """Seconds since the beginning, and the bytes that the desk, or the first of them, has in memory."""
         self.shares: dict[tuple[str, Part], list[float]] = {}
         """Percent of one processor, of all of them for the whole machine."""
 
@@ -62,7 +67,7 @@ class Gauge:
     def lines(self) -> Iterator[str]:
         yield f"| of a processor | {' | '.join(Part)} |"
         yield "| --- | --- | --- | --- |"
-        for name, words in (("desk", "the desk"), ("clients", "the clients"), ("machine", "the whole machine")):
+        for name, words in self._words.items():
             shares = [self.shares.get((name, part), [0.0]) for part in Part]
             yield f"| {words} | {' | '.join(f'{sum(one) / len(one):.0f} %' for one in shares)} |"
         yield ""
@@ -72,37 +77,38 @@ class Gauge:
             "before anybody exports": next((m for since, m in self.memory if since >= self._ledger.seconds / 2), 0),
             "at the end": self.memory[-1][1] if self.memory else 0,
         }
-        yield f"Memory of the desk: {', '.join(f'{size / 1e6:.0f} MB {when}' for when, size in at.items())}."
+        used = ", ".join(f"{size / 1e6:.0f} MB {when}" for when, size in at.items())
+        yield f"Memory of {self._words['desk']}: {used}."
 
 
-async def _meet(desk: Desk, ledger: Ledger, gauge: Gauge, agents: int, leads: int, analysts: int) -> None:
-    people = [
-        *(Agent(desk.url, ledger, number) for number in range(agents)),
-        *(Lead(desk.url, ledger, number) for number in range(leads)),
-        *(Analyst(desk.url, ledger, number) for number in range(analysts)),
+async def _meet(desks: Sequence[Desk], ledger: Ledger, gauge: Gauge, people: Mapping[type[Person], int]) -> None:
+    present = [
+        kind(desks[number % len(desks)].url, ledger, number) for kind, many in people.items() for number in range(many)
     ]
     watchers = [asyncio.create_task(ledger.watch()), asyncio.create_task(gauge.watch())]
     try:
-        await asyncio.gather(*(person.work() for person in people))
+        await asyncio.gather(*(person.work() for person in present))
     finally:
         for watcher in watchers:
             watcher.cancel()
 
 
 def run(
-    url: str, *, seconds: float, agents: int, leads: int, analysts: int, hurry: float = 1.0
+    url: str, *, seconds: float, agents: int, leads: int, analysts: int, desks: int = 1, hurry: float = 1.0
 ) -> tuple[list[str], list[str], Ledger]:
     """The lines to print, what failed, and the ledger of a run on the database at `url`."""
     stories()
     sql = psycopg2.connect(url)
     sql.autocommit = True
     try:
-        with running(url) as desk:
+        with ExitStack() as stack:
+            started = [stack.enter_context(running(url)) for _ in range(desks)]
             books = Books(sql)
             ledger = Ledger(seconds, min(30.0, seconds / 10), hurry)
-            gauge = Gauge(ledger, desk)
-            uvloop.run(_meet(desk, ledger, gauge, agents, leads, analysts))
-            logged = [line for line in desk.log().splitlines() if "level=error" in line or "Traceback" in line]
+            gauge = Gauge(ledger, started)
+            uvloop.run(_meet(started, ledger, gauge, {Agent: agents, Lead: leads, Analyst: analysts}))
+            said = [line for desk in started for line in desk.log().splitlines()]
+            logged = [line for line in said if "level=error" in line or "Traceback" in line]
         failed = [
             *(f"{times}x {error}" for error, times in ledger.errors.items()),
             *(f"the desk's log says {line}" for line in logged[:20]),
@@ -161,6 +167,7 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=50)
     parser.add_argument("--leads", type=int, default=10)
     parser.add_argument("--analysts", type=int, default=5)
+    parser.add_argument("--desks", type=int, default=1, help="processes of the desk; people stay at one of them (1)")
     parser.add_argument("--tickets", type=int, default=int(os.environ.get("TICKETS") or 1_000_000))
     parser.add_argument("--reruns", type=int, default=5_000, help="of the soak; 0 for none (5000)")
     parser.add_argument("--visits", type=int, default=1_000, help="of the soak (1000)")
@@ -180,8 +187,9 @@ def main() -> None:
             if not url:
                 url = stack.enter_context(filled(chosen.tickets)).url.replace("+psycopg2", "")
             people = {"agents": chosen.agents, "leads": chosen.leads, "analysts": chosen.analysts}
-            lines, faults, _ = run(url, seconds=60 * chosen.minutes, **people)
+            lines, faults, _ = run(url, seconds=60 * chosen.minutes, desks=chosen.desks, **people)
             words = ", ".join(f"{number} {who}" for who, number in people.items())
+            words += f", {chosen.desks} desks" if chosen.desks > 1 else ""
             tell(f"{words}, {chosen.minutes:g} minutes, {chosen.tickets:,} tickets", lines, faults)
     if chosen.reruns:
         lines, faults = soak.run(chosen.reruns, chosen.visits)

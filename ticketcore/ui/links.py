@@ -35,7 +35,7 @@ def address(matching: TicketFilter, zone: ZoneInfo) -> str:
 
     As the tickets page's address has the filter; creation times become days of the desk's `zone`.
     """
-    query = _query([(name, label(value) if name in FACETS else value) for name, value in matching.written(TEXTS)])
+    query = _texts(*map(vars(matching).__getitem__, TEXTS))
     for key, moment in (("from", matching.created_from), ("to", matching.created_to)):
         if moment:
             last = moment - datetime.resolution if key == "to" else moment  # a last day, not the one after
@@ -47,6 +47,15 @@ def address(matching: TicketFilter, zone: ZoneInfo) -> str:
 
 # A page of figures has hundreds of links, and nearly all have their parts in common.
 _quoted = lru_cache(maxsize=2_000)(quote_plus)
+
+
+@lru_cache(maxsize=500)
+def _texts(*values: Any) -> str:
+    """The conditions on texts and facets as a query; the values of `TEXTS`."""
+    written = TicketFilter.model_construct(**dict(zip(TEXTS, values, strict=True))).written(TEXTS)
+    return _query([(name, label(value) if name in FACETS else value) for name, value in written])
+
+
 _AGAIN = str.maketrans({mark: quote_plus(mark) for mark in "%&=+"})
 """What is left to quote of a query that is quoted."""
 
