@@ -17,7 +17,7 @@ page = st.navigation([pages.page(name) for name in names], position="top")
 
 if st.session_state.get("main_page") != page.url_path:  # what was said on one page is not said on the next
     st.session_state["main_page"] = page.url_path
-    for said in ("browse_outcome", "ticket_outcome", "filter_unknown"):
+    for said in ("browse_outcome", "ticket_outcome", "filter_unknown", "stats_at"):
         st.session_state.pop(said, None)
     exporting.close()
 

@@ -1,6 +1,5 @@
 """Visitors without a browser: AppTest runs the pages, a PostgreSQL 18 keeps the tickets, and raw SQL judges."""
 
-import html
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -200,8 +199,9 @@ def leading(node: Node) -> tuple[str, str] | None:
     """The label of a link and where it leads; None for everything else."""
     if node.type == "page_link":
         return unescaped(node.proto.label), "?".join(filter(None, (node.proto.page, node.proto.query_string)))
-    if node.type == "html" and (link := re.fullmatch('<a href="(.*?)".*?>(.*)</a>', node.proto.body)):
-        return html.unescape(re.sub("<.*?>", "", link[2])).removeprefix("→ "), html.unescape(link[1])
+    if node.type == "html" and node.proto.body.startswith("<a "):
+        link = ElementTree.fromstring(node.proto.body)
+        return "".join(link.itertext()).removeprefix("→ "), link.attrib["href"]
     return None
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -43,6 +44,7 @@ def test_whose_session_has_ended_is_told_so_whoever_looked_before(monkeypatch: p
 @LOOKS
 def test_a_database_that_is_away_is_found_out_once_for_all(monkeypatch: pytest.MonkeyPatch, look: Look) -> None:
     asked = []
+    monkeypatch.setattr(loaders, "BEAT", 1e9)  # no other begins meanwhile
 
     def version() -> str:
         asked.append(1)
@@ -107,6 +109,7 @@ class Clock:
         self.drawn: list[float] = []
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(time, "thread_time", lambda: self.computed)
+        monkeypatch.setattr(following, "_costs", {})
         monkeypatch.setattr(following.st, "session_state", {})
         monkeypatch.setattr(following.st, "fragment", lambda **_: lambda look: self.looks.append(look) or look)
         monkeypatch.setattr(following.st, "rerun", lambda: self.drawn.append(self.now))
@@ -172,6 +175,47 @@ def test_what_is_known_of_the_first_beat_holds_for_those_who_look_seldom(
     assert [seen(172, "e", beats) for beats in (1, 2, 4, 8)] == ["e"] * 4, "and that it is there again"
 
 
+def test_what_one_window_paid_for_figures_others_do_not_ask_for_again_sooner(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """Of ten windows one draws the figures, and nine take them from the cache."""
+    monkeypatch.setattr(following.random, "uniform", lambda first, _last: first)
+    monkeypatch.setattr(loaders, "version", lambda: "newer")
+    following.rerun_together("older", "shown", following.Began(99.0, 49.0))
+    following.rerun_together("older", "shown", following.Began(99.9, 49.99))
+    assert clock.looked_at(105, 110, 115) == []
+    assert clock.looked_at(120) == [120]
+    clock.now = 100.0
+    following.rerun_together("another", "shown", following.Began(99.9, 49.99))
+    assert clock.looked_at(105, 110) == [110], "another version was not paid for"
+    clock.now = 100.0
+    monkeypatch.setattr(following.st, "query_params", SimpleNamespace(to_dict=lambda: {"period": "7"}))
+    following.rerun_together("older", "shown", following.Began(99.9, 49.99))
+    assert clock.looked_at(105, 110) == [110], "nor were the figures of another period"
+
+
+def test_what_changes_on_a_desk_that_was_quiet_is_shown_soon_however_long_it_took_to_draw_it_last(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(following.random, "uniform", lambda first, _last: first)
+    version = "same"
+    monkeypatch.setattr(loaders, "version", lambda: version)
+    following.rerun_together("same", "shown", following.Began(90.0, 40.0))
+    assert clock.looked_at(*range(105, 325, 5)) == []
+    version = "newer"
+    assert clock.looked_at(325, 330) == [330]
+
+
+def test_a_turn_that_has_come_is_not_lost_by_looking_early_in_the_next_beat(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """A tab that is hidden looks once a minute, always as early in a beat."""
+    monkeypatch.setattr(following.random, "uniform", lambda _first, last: last)
+    monkeypatch.setattr(loaders, "version", lambda: "newer")
+    following.rerun_together("older", "shown", following.Began(99.9, 49.99))
+    assert clock.looked_at(161, 221) == [221]
+
+
 @pytest.mark.parametrize(
     ("took", "computed", "every"),
     [
@@ -189,16 +233,18 @@ def test_who_look_at_the_same_figures_see_the_same_version_and_seldom_another(
     clock = Clock(monkeypatch)
     clock.now += chance.uniform(0, 80)
     monkeypatch.setattr(loaders, "version", lambda: str(clock.now))
-    shows: list[list[tuple[float, str | None]]] = [[], []]
+    shows: list[list[tuple[float, str]]] = [[], []]
     looks: list[Callable[[], None]] = []
     due: list[float] = []
 
     def draw(window: int) -> None:
         """Draws a window at the present time; it looks again as long after as Streamlit lets it."""
-        shows[window].append((clock.now, following.version_to_show("shown")))
+        version = following.version_to_show("shown")
+        assert version
+        shows[window].append((clock.now, version))
         began = clock.now
         clock.now += took
-        following.rerun_together("older", "shown", following.Began(began, clock.computed - computed))
+        following.rerun_together(version, "shown", following.Began(began, clock.computed - computed))
         looks[window:] = [clock.looks.pop(), *looks[window + 1 :]]
         due[window:] = [clock.now + following.LOOKS, *due[window + 1 :]]
         clock.now = began

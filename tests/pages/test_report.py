@@ -157,7 +157,7 @@ def test_time_goes_by_where_nobody_changes_anything(file_ticket: Filing, later: 
 
 @pytest.mark.parametrize(
     ("minutes", "is_over", "wanted"),
-    [(0.5, False, []), (0.5, True, ["anew"]), (4, False, []), (5.5, False, ["anew, all the same"])],
+    [(0.5, False, []), (0.5, True, ["anew"]), (4, False, []), (5.5, False, ["anew, as of this one"])],
 )
 def test_an_open_page_tells_what_is_left_until_its_figures_hold_no_longer_or_the_session_is_over(
     file_ticket: Filing, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch,
@@ -170,10 +170,10 @@ def test_an_open_page_tells_what_is_left_until_its_figures_hold_no_longer_or_the
     )
     drawn: list[str] = []
     monkeypatch.setattr(report.st, "rerun", lambda: drawn.append("anew"))
-    monkeypatch.setattr(report, "draw_anew", lambda _key: drawn.append("anew, all the same"))
+    monkeypatch.setattr(report, "draw_anew", lambda _key, at: drawn.append(f"anew, as of {at}"))
     monkeypatch.setattr(report.me, "may", lambda _role: not is_over)
     later(minutes)
-    report._next_due.__wrapped__(figures)
+    report._next_due.__wrapped__(figures, "this one")
     assert drawn == wanted
 
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from ticketcore.access import Role
 from ticketcore.ui import loaders, me
 
 Look = Callable[[], tuple[float, str | None]]
@@ -29,6 +28,14 @@ _drawing: set[int] = set()
 
 _ITSELF = "following_itself"
 """Where a page that is about to be drawn by itself says so, and when."""
+
+_costs: dict[tuple[str, str], float] = {}
+"""For addresses and versions, as `_cost` says it."""
+
+_costing = threading.Lock()
+
+_REMEMBERED = 200
+"""Of these, the last."""
 
 LOOKS = 5.0
 """Seconds after which a page looks again whether something changed."""
@@ -90,8 +97,7 @@ def _watch(seen: str, again: float, look: Look, courtesy: _Courtesy, key: str = 
 
     @st.fragment(run_every=LOOKS)
     def watch() -> None:
-        if not me.may(Role.VIEWER):
-            st.rerun()  # the session is over: the page says how to come in again
+        me.leave_if_over()
         now = time.monotonic()
         if now < drawn + 1:  # as in the run that draws the page, which nothing is to break off
             return
@@ -99,17 +105,13 @@ def _watch(seen: str, again: float, look: Look, courtesy: _Courtesy, key: str = 
         if taken <= drawn or version == seen:
             return
         if version is None or (now >= again and not courtesy.waits()):
-            _draw_anew(key, version)
+            draw_anew(key, version)
 
     watch()
 
 
-def draw_anew(key: str) -> None:
-    """Draws the page anew by itself, as `rerun_together` does with the same key."""
-    _draw_anew(key, loaders.shared_version()[1])
-
-
-def _draw_anew(key: str, version: str | None) -> None:
+def draw_anew(key: str, version: str | None) -> None:
+    """Draws the page anew by itself; under the key, if there is one, as of this version."""
     now = time.monotonic()
     if key and version:
         st.session_state[key] = (now, version)
@@ -129,20 +131,33 @@ def version_to_show(key: str) -> str | None:
 def rerun_together(seen: str, key: str, began: Began) -> None:
     """As `rerun_when_changed`, for expensive figures: all who look at them see the same version, one in ten seconds.
 
-    Or one in twenty, forty or eighty, so that to draw them takes about a thirtieth of the time in which the desk can
-    compute, and a tenth with what is waited for. Not all are drawn in the same moment, and whoever did something goes
-    first.
+    Or one in twenty, forty or at most eighty, so that to draw them takes about a thirtieth of the time in which the
+    desk can compute, and a tenth with what is waited for. What nobody drew for so long follows within ten seconds. Not
+    all are drawn in the same moment, and whoever did something goes first.
     """
     drawn = time.monotonic()
-    seconds = max(30 * (time.thread_time() - began.computed), 10 * (drawn - began.at), loaders.BEAT)
+    seconds = _cost(seen, max(30 * (time.thread_time() - began.computed), 10 * (drawn - began.at), loaders.BEAT))
     beats = min(2 ** round(math.log2(seconds / loaders.BEAT)), 8)
     later = random.uniform(0, LOOKS)  # noqa: S311 - who is drawn first is no secret
 
     def look() -> tuple[float, str | None]:
+        nonlocal later
         now, (taken, version) = time.monotonic(), loaders.shared_version()
-        begun = now - now % (beats * loaders.BEAT)
+        every = beats if now - drawn < beats * loaders.BEAT else 1
+        begun = now - now % (every * loaders.BEAT)
         if version and not drawn < begun <= now - later:
+            later = 0 if drawn < begun else later  # its turn has come, and is not lost by looking seldom
             return taken, seen
-        return loaders.shared_version(beats)
+        return loaders.shared_version(every)
 
     _watch(seen, drawn + 0.6 * loaders.BEAT, look, _Courtesy(), key)
+
+
+def _cost(seen: str, seconds: float) -> float:
+    """The most that anybody has said of this address and version: who draws it from the cache has not paid for it."""
+    what = (seen, repr(st.query_params.to_dict()))
+    with _costing:
+        most = _costs[what] = max(seconds, _costs.pop(what, 0.0))
+        while len(_costs) > _REMEMBERED:
+            del _costs[next(iter(_costs))]
+    return most

@@ -1,7 +1,8 @@
 """What pages read from the desk: cached, bounded, and never stale.
 
 Every cached read carries `version()` in its key, so nothing is computed twice while nothing changed,
-and nothing old is shown after a change, whichever process made it. Nothing else in the pages caches.
+and nothing old is shown after a change, whichever process made it; figures that redraw themselves may be as old as the
+beat in which all see the same. Nothing else in the pages caches.
 """
 
 import time
@@ -72,7 +73,9 @@ def recent_version() -> tuple[float, str | None]:
 
 
 def shared_version(beats: int = 1) -> tuple[float, str | None]:
-    """As `recent_version`, for a beat of ten seconds, or for so many: the version at the first of them, if it is known.
+    """As `recent_version`, for a beat of ten seconds, or for so many: that of the first of them.
+
+    Of the present one, if the database was away in the first.
 
     For what redraws itself: on a busy desk expensive figures are then computed once in a while for all who look at
     them, not with every change for each of them. Who looks seldom sees what those see who look often: 8 beats begin

@@ -81,6 +81,12 @@ def may(role: Role) -> bool:
     return bool(known and known.role and known.role.includes(role))
 
 
+def leave_if_over() -> None:
+    """Draws the page anew if the session is over: it then says how to come in again."""
+    if not may(Role.VIEWER):
+        st.rerun()
+
+
 def gate() -> bool:
     """Whether whoever looks at the page may come in; otherwise says kindly how, or why not."""
     known = person()

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 import streamlit as st
 
-from ticketcore.access import Role
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Priority
 from ticketcore.period import Period, Unit
@@ -52,7 +51,7 @@ def draw(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, t
     with left:
         _drawn("left", *key, figures)
     with right:
-        _next_due(figures)
+        _next_due(figures, at)
         _drawn("right", *key, figures)
 
 
@@ -164,12 +163,11 @@ def _ageing(figures: Shown) -> None:
 
 
 @st.fragment(run_every=60)
-def _next_due(figures: Shown) -> None:
+def _next_due(figures: Shown, at: str) -> None:
     """Draws itself anew while nothing changes but the time, and the page once its figures hold no longer."""
-    if not me.may(Role.VIEWER):
-        st.rerun()  # the session is over
+    me.leave_if_over()
     if not _hold(figures):
-        draw_anew("stats_at")
+        draw_anew("stats_at", at)
     now = datetime.now(UTC)
     coming = [one for one in figures.review.next_due if one[-1] > now]
     with st.container(border=True):

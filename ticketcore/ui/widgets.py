@@ -7,7 +7,6 @@ from urllib.parse import parse_qs
 
 import streamlit as st
 
-from ticketcore.access import Role
 from ticketcore.behind import Behind
 from ticketcore.errors import DatabaseUnavailable, Forbidden, InvalidInput, Overloaded
 from ticketcore.filters import Sort, TicketFilter, local_moment
@@ -44,15 +43,13 @@ def guard() -> Iterator[None]:
         st.error(f"{plain(str(error))} This page comes back by itself.", icon=":material/cloud_off:")
         _come_back()
     except Forbidden as error:
-        if not me.may(Role.VIEWER):
-            st.rerun()  # the session has ended: the way in is shown instead of the page
+        me.leave_if_over()
         st.error(plain(str(error)), icon=":material/lock:")
 
 
 @st.fragment(run_every=5)
 def _see_whether_the_session_is_over() -> None:
-    if not me.may(Role.VIEWER):
-        st.rerun()
+    me.leave_if_over()
 
 
 @st.fragment(run_every=2)
