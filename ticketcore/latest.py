@@ -37,16 +37,17 @@ class Latest(Generic[T]):
         if not self._lock.acquire(timeout=PATIENCE):
             raise Overloaded
         try:
-            if self._value is None or self._begun < asked:
+            value = self._value
+            if value is None or (self._begun < asked and not is_enough(value)):
                 if self._failed_at >= asked and self._failure:  # while this one waited: to try again would take as long
                     raise self._failure
                 begun = time.monotonic()
                 try:
-                    self._value = read(self._value)
+                    value = self._value = read(value)
                 except DatabaseUnavailable as error:
                     self._failed_at, self._failure = time.monotonic(), error
                     raise
                 self._begun, self._failure = begun, None
-            return self._value
+            return value
         finally:
             self._lock.release()

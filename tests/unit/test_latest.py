@@ -69,3 +69,21 @@ def test_what_is_enough_is_not_read_again() -> None:
     assert latest.get(read, lambda has: has == 1) == 1
     assert [latest.get(read, wanted.__eq__) for wanted in (1, 1, 2)] == [1, 1, 2]
     assert times == [None, 1]
+
+
+def test_what_became_enough_while_one_waited_is_not_read_again() -> None:
+    """Two that want to see the same, of whom the second asks after the first has begun to read it."""
+    latest, begun, over = Latest[int](), threading.Event(), threading.Event()
+
+    def read(before: int | None) -> int:
+        begun.set()
+        assert over.wait(10)
+        return (before or 0) + 1
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(latest.get, read, (1).__eq__)
+        assert begun.wait(10)
+        same, later = (pool.submit(latest.get, read, wanted.__eq__) for wanted in (1, 2))
+        threading.Event().wait(0.2)  # until they wait
+        over.set()
+        assert (first.result(), same.result(), later.result()) == (1, 1, 2)
