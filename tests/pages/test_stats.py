@@ -1,6 +1,7 @@
 """What leads look at: numbers that equal the database's, charts in a sensible order, and nothing drawn in vain."""
 
 import io
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import ZONE, Filing, Sql, change, charts, links, run, shows, visit
-from ticketcore.ui import pages
+from ticketcore.ui import loaders, pages
 
 
 @pytest.fixture
@@ -239,3 +240,16 @@ def test_the_page_asks_the_database_little(some: None, statements: list[str]) ->
     # Assignees, figures, the newest tickets on the way; and the figures of the period and of the one before, some of
     # several statements.
     assert len(counting) <= 4 + 19, counting
+
+
+def test_a_version_that_all_were_to_see_is_forgotten_on_the_way_to_another_page(file_ticket: Filing) -> None:
+    """Whoever goes away just when figures would be drawn anew, and is back at once, sees what they did meanwhile."""
+    file_ticket("First")
+    at = visit("stats.py")
+    at.session_state["stats_at"] = (time.monotonic(), loaders.version())
+    file_ticket("Second")
+    assert figures(run(at))["Tickets"] == "1", "so all see the same"
+    at.session_state["stats_at"] = (time.monotonic(), loaders.version())
+    run(at.switch_page("browse.py"))
+    file_ticket("Third")
+    assert figures(run(at.switch_page("stats.py")))["Tickets"] == "3"

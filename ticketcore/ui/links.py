@@ -17,7 +17,7 @@ from ticketcore.ui.words import label
 BEHIND = "behind"
 """The key of the address under which, as a query of its own, the conditions stand that have no field in the bar."""
 
-STYLE = "color: inherit; font-size: 0.9rem; text-underline-offset: 0.2em"
+_STYLE = "color: inherit; font-size: 0.9rem; text-underline-offset: 0.2em"
 
 
 def narrowed(behind: TicketFilter, **facets: Any) -> TicketFilter:
@@ -47,6 +47,8 @@ def address(matching: TicketFilter, zone: ZoneInfo) -> str:
 
 # A page of figures has hundreds of links, and nearly all have their parts in common.
 _quoted = lru_cache(maxsize=2_000)(quote_plus)
+_AGAIN = str.maketrans({mark: quote_plus(mark) for mark in "%&=+"})
+"""What is left to quote of a query that is quoted."""
 
 
 @lru_cache(maxsize=500)
@@ -54,10 +56,6 @@ def _texts(*values: Any) -> str:
     """The conditions on texts and facets as a query; the values of `TEXTS`."""
     written = TicketFilter.model_construct(**dict(zip(TEXTS, values, strict=True))).written(TEXTS)
     return _query([(name, label(value) if name in FACETS else value) for name, value in written])
-
-
-_AGAIN = str.maketrans({mark: quote_plus(mark) for mark in "%&=+"})
-"""What is left to quote of a query that is quoted."""
 
 
 def _query(params: Iterable[tuple[str, str]]) -> str:
@@ -71,4 +69,4 @@ def go(words: str, link: str) -> None:
     so what a session alone knows, such as a ticket that is half written, is not there.
     """
     arrow = '<span aria-hidden="true">→</span>'
-    st.html(f'<a href="{html.escape(link)}" style="{STYLE}">{arrow} {html.escape(words)}</a>')
+    st.html(f'<a href="{html.escape(link)}" style="{_STYLE}">{arrow} {html.escape(words)}</a>')

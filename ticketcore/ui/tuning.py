@@ -47,7 +47,7 @@ def settle() -> None:
     """Does what the first visitor would wait for, and takes what the process has loaded out of Python's garbage
     collection; for once it has started.
 
-    To look through all of it took 200–1,100 ms, every twenty seconds under load, in which nobody was answered.
+    To look for garbage among it took 200–1,100 ms, every twenty seconds under load, in which nobody was answered.
     """
     env_util.is_repl()  # Streamlit asks with the first page, and looks at each module there is: 0.35 s, the second 0.01
     gc.collect()
