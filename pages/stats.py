@@ -20,13 +20,19 @@ with guard():
     if not matching.params() and not loaders.overview(TicketFilter(), at).total_tickets:
         nothing_yet("Their number, their kinds and their rhythm will be shown here.")
     else:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"Figures for {plain(matching.describe(zone))}", width="stretch")
-            exporting.button(matching)
         theme = st.context.theme.type or "light"
-        figures.draw(matching, at, zone.key, theme)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
+        above, between = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
+        with between:
             period = spans.box(at)
-            workbook.button(matching, *period, at)
-        report.draw(matching, *period, at, theme)
+        coming = report.ask(matching, *period, at)
+        with above:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.caption(f"Figures for {plain(matching.describe(zone))}", width="stretch")
+                exporting.button(matching)
+            figures.draw(matching, at, zone.key, theme)
+        counted = report.counted(coming)
+        if counted:
+            with between:
+                workbook.button(counted)
+        report.draw(counted, period[-1], at, theme)
     rerun_together(at, "stats_at", began)

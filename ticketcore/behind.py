@@ -135,19 +135,6 @@ class Behind(BaseModel):
             if (value := getattr(self, name)) is not None and value != ()
         ]
 
-    def behind_params(self) -> Iterator[tuple[str, str]]:
-        """The conditions as URL parameters."""
-        yield from self.written(_BEHIND)
-
-    def written(self, fields: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """These fields as URL parameters, several values of one as several parameters."""
-        values = vars(self)
-        for name in fields:
-            value = values[name]
-            if value is not None and value != ():
-                for one in value if isinstance(value, tuple) else (value,):
-                    yield name, _written(one)
-
     def behind_words(self, moment: Callable[[datetime], str]) -> list[str]:
         """The conditions in words, times as `moment` writes them; the targets and the zone go with what needs them."""
         words = []
@@ -211,7 +198,8 @@ class Behind(BaseModel):
         return {Priority(name): timedelta(hours=float(value)) for name, value in hours.items()}
 
 
-_BEHIND = tuple(Behind.model_fields)
+CONDITIONS = tuple(Behind.model_fields)
+"""The fields of a filter that are conditions on what became of a ticket."""
 
 
 def due_at(targets: Mapping[Priority, timedelta]) -> sa.ColumnElement[datetime]:
@@ -244,6 +232,15 @@ def _whether(condition: sa.ColumnElement[bool], yes: bool) -> sa.ColumnElement[b
 
 def _same(suggested: sa.ColumnElement[Any], own: sa.ColumnElement[Any], yes: bool) -> sa.ColumnElement[bool]:
     return suggested == own if yes else suggested != own
+
+
+def written(values: Mapping[str, Any], fields: Iterable[str] = CONDITIONS) -> Iterator[tuple[str, str]]:
+    """These fields of a filter as URL parameters, several values of one as several parameters."""
+    for name in fields:
+        value = values[name]
+        if value is not None and value != ():
+            for one in value if isinstance(value, tuple) else (value,):
+                yield name, _written(one)
 
 
 def _written(value: object) -> str:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from ticketcore.database import Readable
-from ticketcore.rows import HOUR, Moments, moment
+from ticketcore.orders import Moments
+from ticketcore.rows import HOUR, moment
 
 # The days on which the clock was changed, and there the minute.
 _CHANGES = sa.text("""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from ticketcore import masks
 from ticketcore.behind import due_at, written_hours
+from ticketcore.cells import cut
 from ticketcore.database import Readable
 from ticketcore.filters import TicketFilter
 from ticketcore.masks import Selection
@@ -71,7 +71,7 @@ def _next_due(
     db: Readable, selected: Selection, targets: Mapping[Priority, timedelta], now: datetime, limit: int
 ) -> list[Due]:
     coming: list[tuple[int, int, Priority]] = []
-    for cell in masks.cells(selected, ("category", "priority"), ("resolved_at", "created_at", "id"), since=None):
+    for cell in cut(selected, ("category", "priority"), ("resolved_at", "created_at", "id"), since=None):
         if target := targets.get(cell.common.priority):
             due = cell["created_at"] + target // timedelta(microseconds=1)
             chosen = due >= moment(now)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from ticketcore.behind import Behind, Moment, Several, none_if_blank, runs_forward
+from ticketcore.behind import Behind, Moment, Several, none_if_blank, runs_forward, written
 from ticketcore.models import Category, Priority, Status
 from ticketcore.period import hours_of_week
 from ticketcore.schema import tickets
@@ -150,11 +150,11 @@ class TicketFilter(Behind):
 
     def params(self) -> list[tuple[str, str]]:
         """The filter as URL parameters, several values of a field as several parameters."""
-        return [*self.own_params(), *self.behind_params()]
+        return [*self.own_params(), *written(vars(self))]
 
     def own_params(self) -> Iterator[tuple[str, str]]:
         """Those without what became of the ticket."""
-        return self.written((*TEXTS, "created_from", "created_to"))
+        return written(vars(self), (*TEXTS, "created_from", "created_to"))
 
     def describe(self, timezone: ZoneInfo) -> str:
         """The filter in words, times in `timezone`: "open critical billing tickets containing “refund”"."""

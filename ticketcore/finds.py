@@ -20,8 +20,9 @@ from ticketcore.database import Database
 from ticketcore.filters import containing
 from ticketcore.latest import Latest
 from ticketcore.mirror import place
+from ticketcore.orders import Moments
 from ticketcore.pool import Pool
-from ticketcore.rows import Moments, among, unpacked
+from ticketcore.rows import among, unpacked
 from ticketcore.schema import tickets
 
 MOST = 200_000

@@ -32,7 +32,7 @@ def flow(gathered: Gathered, buckets: Sequence[Bucket]) -> Flow:
     last settlings, and reopenings, each of which took an earlier settling back.
     """
     bounds = edges([*(bucket.start for bucket in buckets), buckets[-1].end])
-    created = counted((cell["created_at"] for cell in gathered.created), bounds).tolist()
+    created = counted((part.at for part in gathered.arrived), bounds).tolist()
     resolved = counted((cell["resolved_at"] for cell in gathered.resolved), bounds).tolist()
     again = (np.sort(gathered.reopened[name]) for name in ("at", "settled_at"))
     reopened, taken_back = (counted([moments], bounds).tolist() for moments in again)

@@ -17,14 +17,16 @@ from typing import Any, TypeVar
 import numpy as np
 import sqlalchemy as sa
 
-from ticketcore import clock, masks
+from ticketcore import clock
+from ticketcore.cells import Cell, Kinds, cut, in_line, line, merged, reopened
 from ticketcore.database import Database, Readable
 from ticketcore.errors import Overloaded
 from ticketcore.filters import TicketFilter
-from ticketcore.masks import Cell, Selection
+from ticketcore.masks import Selection
 from ticketcore.models import UNSETTLED
+from ticketcore.orders import Moments
 from ticketcore.period import Period
-from ticketcore.rows import SPANS, Moments, moment, span, unpacked
+from ticketcore.rows import SPANS, moment, span, unpacked
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
 T = TypeVar("T")
@@ -44,7 +46,7 @@ PATIENCE = 30.0
 _t, _e = tickets.c, ticket_events.c
 
 
-Readings = Mapping[str, Callable[[], list[Cell]]]
+Readings = Mapping[str, Callable[[], list[Any]]]
 """For each property of `Gathered` how to get it."""
 
 
@@ -77,9 +79,9 @@ class Gathered:
         return self._readings["created"]()
 
     @property
-    def suggested(self) -> list[Cell]:
-        """The same. Common: suggestion_source, suggested_category, category, priority_kept. Moments: created_at."""
-        return self._readings["suggested"]()
+    def arrived(self) -> list[Kinds]:
+        """The same by created_at, in parts. Common: suggestion_source, suggested_category, category, priority_kept."""
+        return self._readings["arrived"]()
 
     @property
     def resolved(self) -> list[Cell]:
@@ -104,14 +106,15 @@ class Gathered:
     @property
     def reopened(self) -> Cell:
         """When tickets were reopened since, `at`, and when these had become settled, `settled_at`; in no order."""
-        return self._readings["reopened"]()[0]
+        found: Cell = self._readings["reopened"]()[0]
+        return found
 
 
-def _once(reading: Callable[[], list[Cell]]) -> Callable[[], list[Cell]]:
+def _once(reading: Callable[[], list[T]]) -> Callable[[], list[T]]:
     """Read by the first who asks; others wait for it. Python 3.11's `cached_property` waits for strangers' as well."""
-    lock, found = threading.Lock(), list[list[Cell]]()
+    lock, found = threading.Lock(), list[list[T]]()
 
-    def get() -> list[Cell]:
+    def get() -> list[T]:
         with lock:
             if not found:
                 found.append(reading())
@@ -134,13 +137,13 @@ def _mirrored(selected: Selection, matching: TicketFilter, since: datetime, marg
     settled = selected.of(matching.behind_figure(resolved_from=None)) if matching.resolved_from else whenever
     created, ended = moment(since - margin), moment(since)
     return {
-        "created": lambda: masks.cells(whenever, _FACETS, ("created_at", "response", "resolution"), since=created),
-        "suggested": lambda: masks.cells(whenever, _SUGGESTED, ("created_at",), since=created),
-        "resolved": lambda: masks.cells(settled, _FACETS, _SETTLED, since=ended),
-        "done": lambda: masks.cells(settled, ("assignee",), _SETTLED, since=ended),
-        "unsettled": lambda: masks.cells(whenever, _FACETS, _WAITING, since=None),
-        "held": lambda: masks.cells(whenever, ("assignee",), _WAITING, since=None),
-        "reopened": lambda: [masks.reopened(whenever, since)],
+        "created": lambda: cut(whenever, _FACETS, ("created_at", "response", "resolution"), since=created),
+        "arrived": lambda: line(whenever, _SUGGESTED, "created_at", since=created),
+        "resolved": lambda: cut(settled, _FACETS, _SETTLED, since=ended),
+        "done": lambda: cut(settled, ("assignee",), _SETTLED, since=ended),
+        "unsettled": lambda: cut(whenever, _FACETS, _WAITING, since=None),
+        "held": lambda: cut(whenever, ("assignee",), _WAITING, since=None),
+        "reopened": lambda: [reopened(whenever, since)],
     }
 
 
@@ -164,15 +167,15 @@ def _read(
         (tickets, [_t[name] for name in _UNSETTLED], (_t.created_at,), [_t.status.in_(UNSETTLED), *whenever]),
         (events, (), (_e.at, _e.settled_at), [IS_REOPENING, _e.at >= since, *whenever]),
     )  # fmt: skip
-    created, resolved, unsettled, reopened = (pool.submit(_cells, db, *reading).result for reading in readings)
+    created, resolved, unsettled, again = (pool.submit(_cells, db, *reading).result for reading in readings)
     return {
-        "created": lambda: masks.merged(created(), _FACETS),
-        "suggested": lambda: masks.merged(created(), _SUGGESTED),
-        "resolved": lambda: masks.merged(resolved(), _FACETS),
-        "done": lambda: masks.merged(resolved(), ("assignee",)),
-        "unsettled": lambda: masks.merged(unsettled(), ("priority",)),
-        "held": lambda: masks.merged(unsettled(), ("assignee",)),
-        "reopened": reopened,
+        "created": lambda: merged(created(), _FACETS),
+        "arrived": lambda: [in_line(created(), _SUGGESTED, "created_at")],
+        "resolved": lambda: merged(resolved(), _FACETS),
+        "done": lambda: merged(resolved(), ("assignee",)),
+        "unsettled": lambda: merged(unsettled(), ("priority",)),
+        "held": lambda: merged(unsettled(), ("assignee",)),
+        "reopened": again,
     }
 
 

@@ -78,7 +78,7 @@ class Helper:
         if selected is not None and len(selected.view.base) >= MANY:
             answer = self._asked(snapshot, work, matching, *values, **named)
             if answer is not None:
-                selected.view.base.forget_runs()  # which it has as well; until it was there they were needed here
+                selected.view.base.forget_orders()  # which it has as well; until it was there they were needed here
                 found, error = answer
                 if error is not None:
                     raise error

@@ -1,12 +1,10 @@
 """A `TicketFilter` as a choice among the rows of a mirror: the same tickets as its SQL condition names."""
 
 import itertools
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, make_dataclass, replace
-from datetime import datetime, timedelta
-from functools import cached_property, lru_cache
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +14,8 @@ from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.mirror import view
 from ticketcore.models import Category, Priority, Status
-from ticketcore.rows import NEVER, NOBODY, SHAPE, Cube, Moments, Rows, View, cube_of, moment
+from ticketcore.orders import NEVER, Moments
+from ticketcore.rows import NOBODY, SHAPE, Cube, Rows, View, cube_of, moment
 
 Mask = npt.NDArray[np.bool_]
 
@@ -124,17 +123,6 @@ def _due(view: View, rows: Rows, matching: TicketFilter) -> Mask:
     return found
 
 
-@dataclass(frozen=True)
-class Cell:
-    """Tickets that have in common what `common` names, with the moments of each at the same place of every array."""
-
-    common: Any
-    moments: Mapping[str, Moments]
-
-    def __getitem__(self, name: str) -> Moments:
-        return self.moments[name]
-
-
 def count(selected: Selection) -> int:
     """How many tickets there are."""
     if selected.texts is None and selected.matching.is_of_facets_alone:
@@ -164,68 +152,3 @@ def facets(selected: Selection) -> tuple[dict[tuple[Category, Priority, Status],
     numbers, first = selected.cube.numbers.reshape(SHAPE)[1:, 1:, 1:], selected.cube.first
     each = zip(itertools.product(Category, Priority, Status), numbers.ravel().tolist(), strict=True)
     return dict(each), int(first.min())
-
-
-def cells(selected: Selection, common: Sequence[str], moments: Sequence[str], *, since: int | None) -> list[Cell]:
-    """The tickets by what they have in common, in the order of the first of the moments, which was then or later.
-
-    Of None, those to which it has not happened. Two cells may have the same in common. All these are columns, or what
-    `Rows.made` makes of them; `priority_kept` is None without a suggestion.
-    """
-    by, *others = moments
-    values, made = [_values(selected.view, name) for name in common], _common(tuple(common))
-    found = []
-    for rows, chosen in selected.parts:
-        runs = rows.runs(tuple(common), by)
-        for codes, some in runs.since(since):
-            places = runs.places[some]
-            meant = None if chosen is None else chosen.take(places)
-            number = len(places) if meant is None else int(np.count_nonzero(meant))
-            if not number:
-                continue
-            columns = {by: runs.at[some]}
-            for name in others:
-                columns[name] = rows.made(name).take(places) if since is None else runs.column(rows, name)[some]
-            if meant is not None and number < len(places):
-                columns = {name: column[meant] for name, column in columns.items()}
-            named = made(*(known[code] for known, code in zip(values, codes.tolist(), strict=True)))
-            found.append(Cell(named, columns))
-    return found
-
-
-def merged(cells: Sequence[Cell], common: Sequence[str]) -> list[Cell]:
-    """The same tickets by less that they have in common, in the order of the first of their moments."""
-    together = defaultdict[tuple[Any, ...], list[Cell]](list)
-    for cell in cells:
-        together[tuple(getattr(cell.common, name) for name in common)].append(cell)
-    made, found = _common(tuple(common)), []
-    for values, some in together.items():
-        moments = {name: np.concatenate([one[name] for one in some]) for name in some[0].moments}
-        order = np.argsort(next(iter(moments.values())))
-        found.append(Cell(made(*values), {name: array[order] for name, array in moments.items()}))
-    return found
-
-
-@lru_cache(maxsize=16)
-def _common(names: tuple[str, ...]) -> Any:
-    return make_dataclass("Common", names, frozen=True)
-
-
-def reopened(selected: Selection, since: datetime) -> Cell:
-    """When the tickets were reopened since, `at`, and when these had become settled, `settled_at`."""
-    events = selected.view.reopened.where(selected.view.reopened.at >= moment(since))
-    meant = np.zeros(len(events.at), dtype=np.bool_)
-    for rows, found in selected.parts:
-        places = np.minimum(np.searchsorted(rows["id"], events.ticket), max(len(rows) - 1, 0))
-        if len(rows):
-            meant |= (rows["id"][places] == events.ticket) & (True if found is None else found[places])
-    events = events.where(meant)
-    return Cell(None, {"at": events.at, "settled_at": events.settled_at})
-
-
-def _values(view: View, name: str) -> list[Any]:
-    """What each code of a column stands for."""
-    if name == "priority_kept":
-        return [None, False, True]
-    kind = {"category": Category, "suggested_category": Category, "priority": Priority}.get(name)
-    return [None if value is None else kind(value) if kind else value for value in view.codes[name].values]

@@ -28,8 +28,9 @@ from ticketcore.access import Role
 from ticketcore.database import SNAPSHOT, Database
 from ticketcore.latest import Latest
 from ticketcore.models import Category, Priority, Status
+from ticketcore.orders import Array
 from ticketcore.pool import Pool
-from ticketcore.rows import Array, Codes, Reopened, Rows, View, unpacked
+from ticketcore.rows import Codes, Reopened, Rows, View, unpacked
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
 BESIDE = 5_000

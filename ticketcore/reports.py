@@ -6,20 +6,21 @@ linearly, as by PostgreSQL's `percentile_cont`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from ticketcore.cells import Cell
 from ticketcore.filters import TicketFilter
 from ticketcore.gathering import Gathered, counted, edges
-from ticketcore.masks import Cell
 from ticketcore.models import Category, Priority
+from ticketcore.orders import NEVER, Moments
 from ticketcore.period import Period, midnight
-from ticketcore.rows import HOUR, NEVER, Moments
+from ticketcore.rows import HOUR
 
 AGES = (1, 3, 7, 30, 90)
 """Days of the calendar at which the age groups of open tickets end; today is the first. The last group has no end."""
@@ -50,18 +51,6 @@ class Work:
     unsettled: int
     resolved: int
     p50: float | None
-
-
-class Suggested(NamedTuple):
-    """What tickets with a suggestion have in common."""
-
-    place: int
-    """The bucket in which they were created."""
-    source: str
-    suggested: Category
-    category: Category
-    """What it is now."""
-    is_priority_kept: bool
 
 
 Chosen = tuple[Cell, slice]
@@ -184,7 +173,8 @@ def ages(today: date) -> list[tuple[date | None, date]]:
 def arrivals(gathered: Gathered, period: Period) -> list[list[int]]:
     """Tickets created in the period by weekday, Monday first, and hour of the day in the desk's time zone."""
     begins, hours = gathered.hours(period.timezone.key, period.start, period.end)
-    created = (cell["created_at"][chosen] for cell, chosen in _within(gathered.created, "created_at", period))
+    until = edges([period.end])
+    created = (part.at[: int(part.at.searchsorted(until)[0])] for part in gathered.arrived)
     found = np.zeros(7 * 24, dtype=np.int64)
     np.add.at(found, hours, counted(created, begins))
     return found.reshape(7, 24).tolist()
@@ -207,22 +197,3 @@ def work(gathered: Gathered, period: Period, *, limit: int | None = 50) -> list[
         if assignee is not None
     ]
     return sorted(found, key=lambda one: (-one.unsettled, -one.resolved, one.assignee))[:limit]
-
-
-def suggestions(gathered: Gathered, period: Period, bounds: Sequence[datetime] = ()) -> Counter[Suggested]:
-    """How tickets created in the period were suggested and what they are now, by the bucket they were created in; in
-    the order of what they have in common.
-
-    `bounds` are where the buckets begin; without any the place of all is 0.
-    """
-    found, begins = Counter[Suggested](), edges(bounds or [period.start])
-    for cell, chosen in _within(gathered.suggested, "created_at", period):
-        common = cell.common
-        if common.suggestion_source is None:
-            continue
-        numbers = counted([cell["created_at"][chosen]], begins)
-        for place, number in enumerate(numbers.tolist()):
-            if number:
-                source, suggested = common.suggestion_source, common.suggested_category
-                found[Suggested(place, source, suggested, common.category, common.priority_kept)] += number
-    return Counter(dict(sorted(found.items())))

@@ -1,6 +1,5 @@
 """Everything about a period and the equally long one before, at once: the figures of `flow` and `reports`."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from ticketcore.due import Due, next_due
 from ticketcore.filters import TicketFilter
 from ticketcore.flow import Flow, flow
 from ticketcore.gathering import Gathered, gathered
+from ticketcore.kept import Suggestions, suggestions
 from ticketcore.models import Category, Priority
 from ticketcore.period import Period, Unit
 from ticketcore.reports import Promise, Spread, Work
@@ -25,7 +25,7 @@ class Figures:
     resolution: dict[Priority | Category | None, Spread]
     response: dict[Priority | Category | None, Spread]
     promises: dict[Priority, Promise]
-    suggestions: Counter[reports.Suggested]
+    suggestions: Suggestions
     """By the buckets of the period; all in one for the period before."""
     work: list[Work]
 
@@ -95,7 +95,7 @@ def _figures(
         created=reports.happened(found.created, "created_at", span),
         resolved=reports.happened(found.resolved, "resolved_at", span),
         promises=reports.promises(found, span, targets),
-        suggestions=reports.suggestions(found, span, bounds),
+        suggestions=suggestions(found, span, bounds),
         work=work,
         resolution=resolution(),
         response=response(),

@@ -16,13 +16,14 @@ import sqlalchemy as sa
 from tests.lives import HOUR, NOW, Told, lives, store
 from tests.oracle import CATEGORIES, PRIORITIES
 from ticketcore import masks, mirror, reports
+from ticketcore.cells import Cell
 from ticketcore.database import Database
 from ticketcore.due import next_due
 from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import TicketFilter
 from ticketcore.flow import flow
 from ticketcore.gathering import Gathered, gathered
-from ticketcore.masks import Cell
+from ticketcore.kept import Kept, suggestions
 from ticketcore.period import Period, Unit
 from ticketcore.review import review
 from ticketcore.validation import parse
@@ -68,6 +69,14 @@ def spread(hours: list[float]) -> reports.Spread:
         return reports.Spread(0, None, None)
     p50, p90 = (float(np.percentile(hours, share)) for share in (50, 90))
     return reports.Spread(len(hours), pytest.approx(p50), pytest.approx(p90))
+
+
+def summed(cells: Counter[Any]) -> Kept:
+    """Of these combinations: how many, and how many kept category and priority."""
+    return Kept(
+        cells.total(), sum(number for (_, _, suggested, now, _), number in cells.items() if suggested == now),
+        sum(number for (*_, is_kept), number in cells.items() if is_kept),
+    )  # fmt: skip
 
 
 def took(one: Told) -> float:
@@ -222,7 +231,7 @@ def test_arrivals_work_and_suggestions_are_counted(
     starts = [bucket.start for bucket in period.buckets(Unit.WEEK)]
     with since(desk, where, period) as happened:
         arrivals, working = reports.arrivals(happened, period), reports.work(happened, period)
-        suggestions, all_in_one = (reports.suggestions(happened, period, bounds) for bounds in (starts, ()))
+        along, all_in_one = (suggestions(happened, period, bounds) for bounds in (starts, ()))
     assert arrivals == [[local[day, hour] for hour in range(24)] for day in range(7)]
 
     done = [one for one in expected if one.resolved_at and period.start <= one.resolved_at < period.end]
@@ -242,8 +251,22 @@ def test_arrivals_work_and_suggestions_are_counted(
         for one in came
         if one.suggestion[2]
     )  # fmt: skip
-    assert suggestions == cells
-    assert all_in_one.total() == cells.total()
+    assert along.each() == cells
+    assert all_in_one.each().total() == cells.total()
+    for source in {source for _, source, *_ in cells}:
+        mine = Counter({cell: number for cell, number in cells.items() if cell[1] == source})
+        assert along.of(source) == all_in_one.of(source) == summed(mine)
+    assert along.all() == all_in_one.all() == summed(cells)
+    assert along.of("nobody") == (0, 0, 0)
+    assert list(along.over_time()) == [
+        (*where, summed(Counter({cell: number for cell, number in cells.items() if cell[:2] == where})))
+        for where in sorted({cell[:2] for cell in cells})
+    ]
+    assert [source for *_, source in sorted((place, source) for place, source, *_ in cells)][:1] == [*along.sources][:1]
+    pairs = Counter[Any]()
+    for (_, _, suggested, now, _), number in cells.items():
+        pairs[suggested, now] += number
+    assert {(suggested, now): number for suggested, now, number in along.confusion()} == pairs
 
 
 @pytest.mark.parametrize("period", PERIODS, ids=["a month", "all", "three days"])
@@ -264,7 +287,7 @@ def test_a_review_holds_the_figures_of_the_period_and_of_the_one_before(
             assert figures.response == reports.first_response(happened, span)
             assert figures.work == reports.work(happened, span)
             assert figures.promises == reports.promises(happened, span, TARGETS)
-            assert figures.suggestions.total() == reports.suggestions(happened, span).total()
+            assert figures.suggestions.all() == suggestions(happened, span).all()
     assert len(found.now.resolution) == 9
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ticketcore.finds import _merged
-from ticketcore.rows import NEVER, _in_runs
+from ticketcore.orders import NEVER, in_runs
 
 
 @pytest.mark.parametrize("most", [3, 70_000], ids=["few codes", "more codes than sixteen bits hold"])
@@ -18,7 +18,7 @@ def test_runs_are_the_tickets_by_what_they_have_in_common_and_among_those_by_tim
     wanted = defaultdict(list)
     for place, (*common, moment) in enumerate(zip(*codes, at, strict=True)):
         wanted[tuple(common)].append((moment, place))
-    found = _in_runs([np.array(some, dtype=np.int32) for some in codes], np.array(at, dtype=np.int64))
+    found = in_runs([np.array(some, dtype=np.int32) for some in codes], np.array(at, dtype=np.int64))
     assert list(map(tuple, found.codes.tolist())) == sorted(wanted)
     for cut in (-20, 0, 60, None):
         for run, (common, some) in enumerate(found.since(cut)):

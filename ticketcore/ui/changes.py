@@ -9,7 +9,7 @@ from ticketcore import reports
 from ticketcore.due import due_in
 from ticketcore.models import Priority
 from ticketcore.ui import links
-from ticketcore.ui.marks import FEW, Shown, kept, share
+from ticketcore.ui.marks import FEW, Shown, share
 from ticketcore.ui.meanings import MEANINGS
 
 Better = Literal["more", "less", "neither"]
@@ -22,7 +22,7 @@ def draw(figures: Shown) -> None:
     now, before = figures.review.now, figures.review.before
     flowed, period, matching = figures.review.flow, figures.period, figures.matching
     met, due = _summed(now.promises)
-    same, suggested = kept(now.suggestions)
+    suggested, same, _ = now.suggestions.all()
     created, resolved = (of(matching, period) for of in (reports.created_in, reports.resolved_in))
     with st.grid(4, min_column_width=150):
         _metric("Created", now.created, before.created, "neither", figures.link(created, now.created))
@@ -40,8 +40,8 @@ def draw(figures: Shown) -> None:
         responded = figures.link(reports.created_in(matching, period, responded=True), one.number)
         _metric("First response", one.p50, earlier.p50, "less", responded, " h", one.number)
         as_suggested = figures.link(reports.created_in(matching, period, category_kept=True), same)
-        earlier_share = share(*kept(before.suggestions))
-        _metric("Category kept", share(same, suggested), earlier_share, "more", as_suggested, " %", suggested, same)
+        had, kept, _ = before.suggestions.all()
+        _metric("Category kept", share(same, suggested), share(kept, had), "more", as_suggested, " %", suggested, same)
 
 
 def _summed(promises: Mapping[Priority, reports.Promise]) -> tuple[int, int]:

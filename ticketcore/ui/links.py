@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from ticketcore.behind import written
 from ticketcore.filters import TEXTS, TicketFilter
 from ticketcore.models import FACETS
 from ticketcore.ui.words import label
@@ -30,17 +31,18 @@ def narrowed(behind: TicketFilter, **facets: Any) -> TicketFilter:
     return behind.model_copy(update=update)
 
 
-def address(matching: TicketFilter, zone: ZoneInfo) -> str:
-    """Where the tickets of the filter are listed, seen from another page of the desk.
+def address(matching: TicketFilter, zone: ZoneInfo, **conditions: Any) -> str:
+    """Where the tickets of the filter, with these conditions in place of its own, are listed: from any other page.
 
     As the tickets page's address has the filter; creation times become days of the desk's `zone`.
     """
-    query = _texts(*map(vars(matching).__getitem__, TEXTS))
-    for key, moment in (("from", matching.created_from), ("to", matching.created_to)):
+    values = {**vars(matching), **conditions}
+    query = _texts(*map(values.__getitem__, TEXTS))
+    for key, moment in (("from", values["created_from"]), ("to", values["created_to"])):
         if moment:
             last = moment - datetime.resolution if key == "to" else moment  # a last day, not the one after
             query += f"&{key}={last.astimezone(zone).date().isoformat()}"
-    if behind := _query(matching.behind_params()):
+    if behind := _query(written(values)):
         query += f"&{BEHIND}={behind.translate(_AGAIN)}"
     return f"tickets?{query.removeprefix('&')}"
 
@@ -54,8 +56,8 @@ _AGAIN = str.maketrans({mark: quote_plus(mark) for mark in "%&=+"})
 @lru_cache(maxsize=500)
 def _texts(*values: Any) -> str:
     """The conditions on texts and facets as a query; the values of `TEXTS`."""
-    written = TicketFilter.model_construct(**dict(zip(TEXTS, values, strict=True))).written(TEXTS)
-    return _query([(name, label(value) if name in FACETS else value) for name, value in written])
+    params = written(dict(zip(TEXTS, values, strict=True)), TEXTS)
+    return _query([(name, label(value) if name in FACETS else value) for name, value in params])
 
 
 def _query(params: Iterable[tuple[str, str]]) -> str:

@@ -3,8 +3,7 @@
 Pure functions of a review. The page draws them and the workbook holds them, so screen and file cannot differ.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -17,9 +16,10 @@ from ticketcore.behind import WEEKDAYS
 from ticketcore.database import Database
 from ticketcore.due import due_in
 from ticketcore.filters import TicketFilter
+from ticketcore.kept import Kept
 from ticketcore.models import UNSETTLED, Category, Priority
-from ticketcore.period import Bucket, Period, Unit, midnight
-from ticketcore.reports import Spread, Suggested, created_in, resolved_in
+from ticketcore.period import Period, Unit, midnight
+from ticketcore.reports import Spread, created_in, resolved_in
 from ticketcore.review import Review, review
 from ticketcore.ui import links
 from ticketcore.ui.links import narrowed
@@ -42,30 +42,30 @@ class Shown:
         """Every table, by name; each is made once."""
         return {name: getattr(self, name) for name, what in vars(Shown).items() if isinstance(what, cached_property)}
 
-    def link(self, behind: TicketFilter, number: int) -> str | None:
-        """Where that number of tickets, which are those of the filter, is listed; None for no tickets."""
-        return links.address(behind, self.period.timezone) if number else None
+    def link(self, behind: TicketFilter, number: int, **conditions: Any) -> str | None:
+        """Where that number of tickets, which are those of the filter with these conditions, is listed; None for none.
+
+        A page has hundreds of links: to write one takes half as long as to make its filter.
+        """
+        return links.address(behind, self.period.timezone, **conditions) if number else None
 
     @cached_property
     def flow(self) -> pa.Table:
         """first day, whole, what (Created or Resolved), number, link: two rows for each bucket."""
         rows = []
-        flowed = self.review.flow
+        flowed, behind = self.review.flow, self.matching.behind_figure()
         for bucket, created, resolved in zip(flowed.buckets, flowed.created, flowed.resolved, strict=True):
             for what, number in (("created", created), ("resolved", resolved)):
-                behind = self.matching.behind_figure(**{f"{what}_from": bucket.start, f"{what}_to": bucket.end})
-                rows.append((bucket.first, bucket.is_whole, label(what), number, self.link(behind, number)))
+                link = self.link(behind, number, **{f"{what}_from": bucket.start, f"{what}_to": bucket.end})
+                rows.append((bucket.first, bucket.is_whole, label(what), number, link))
         return _table(rows, "first", "whole", "what", "number", "link")
 
     @cached_property
     def backlog(self) -> pa.Table:
         """first day of the bucket, whole, number of tickets at its end, link."""
-
-        def behind(bucket: Bucket) -> TicketFilter:
-            return self.matching.behind_figure(unsettled_at=bucket.end)
-
+        behind = self.matching.behind_figure()
         rows = [
-            (bucket.first, bucket.is_whole, number, self.link(behind(bucket), number))
+            (bucket.first, bucket.is_whole, number, self.link(behind, number, unsettled_at=bucket.end))
             for bucket, number in zip(self.review.flow.buckets, self.review.flow.backlog, strict=True)
         ]
         return _table(rows, "first", "whole", "number", "link")
@@ -133,11 +133,11 @@ class Shown:
     def arrivals(self) -> pa.Table:
         """day, hour, number, link: 168 rows."""
         rows = []
+        behind = created_in(self.matching, self.period, timezone=self.period.timezone.key)
         for day, numbers in enumerate(self.review.arrivals, start=1):
             for hour, number in enumerate(numbers):
-                zone = self.period.timezone.key
-                behind = created_in(self.matching, self.period, weekday=(day,), hour=(hour,), timezone=zone)
-                rows.append((WEEKDAYS[day - 1][:3], hour, number, self.link(behind, number)))
+                link = self.link(behind, number, weekday=(day,), hour=(hour,))
+                rows.append((WEEKDAYS[day - 1][:3], hour, number, link))
         return _table(rows, "day", "hour", "number", "link")
 
     @cached_property
@@ -160,48 +160,46 @@ class Shown:
     def suggestions(self) -> pa.Table:
         """source, number, category and priority kept, their shares before, and a link for each of the three numbers."""
         rows = []
-        before = _by(self.review.before.suggestions, lambda cell: cell.source)
-        for source, cells in _by(self.review.now.suggestions, lambda cell: cell.source).items():
-            behind = created_in(self.matching, self.period, suggestion_source=(source,))
-            earlier = _kept(before.get(source, Counter()))
-            shares = {
-                f"{what}_before": share(earlier[f"{what}_kept"], earlier["number"]) for what in ("category", "priority")
-            }
-            rows.append({"source": source, **_kept(cells), **shares, **self._kept_links(behind, _kept(cells))})
+        before, behind = self.review.before.suggestions, created_in(self.matching, self.period)
+        for source in self.review.now.suggestions.sources:
+            found, earlier = self.review.now.suggestions.of(source), before.of(source)
+            rows.append({
+                "source": source, **_numbers(found), "category_before": share(earlier.category, earlier.number),
+                "priority_before": share(earlier.priority, earlier.number),
+                **self._kept_links(behind, found, suggestion_source=(source,)),
+            })  # fmt: skip
         return pa.Table.from_pylist(rows)
 
     @cached_property
     def suggestions_over_time(self) -> pa.Table:
         """first day, whole and not few, source, what (Category or Priority), kept, number, share, link."""
         rows = []
-        for (place, source), cells in sorted(
-            _by(self.review.now.suggestions, lambda cell: (cell.place, cell.source)).items()
-        ):
+        behind = self.matching.behind_figure()
+        for place, source, found in self.review.now.suggestions.over_time():
             bucket = self.review.flow.buckets[place]
-            span = {"created_from": bucket.start, "created_to": bucket.end, "suggestion_source": (source,)}
-            behind = self.matching.behind_figure(**span)
-            found = _kept(cells)
-            leading = self._kept_links(behind, found)
-            for what in ("category", "priority"):
-                part, whole = found[f"{what}_kept"], found["number"]
-                row = (label(what), part, whole, share(part, whole), leading[f"{what}_kept_link"])
-                rows.append((bucket.first, bucket.is_whole and whole >= FEW, source, *row))
+            span = {"created_from": bucket.start, "created_to": bucket.end}
+            leading = self._kept_links(behind, found, suggestion_source=(source,), **span)
+            for what, part in (("category", found.category), ("priority", found.priority)):
+                row = (label(what), part, found.number, share(part, found.number), leading[f"{what}_kept_link"])
+                rows.append((bucket.first, bucket.is_whole and found.number >= FEW, source, *row))
         return _table(rows, "first", "whole", "source", "what", "kept", "number", "share", "link")
 
     @cached_property
     def confusion(self) -> pa.Table:
         """suggested, became, number, link: the confusion matrix of the categories."""
         rows = []
-        for (suggested, became), cells in _by(
-            self.review.now.suggestions, lambda cell: (cell.suggested, cell.category)
-        ).items():
-            behind = narrowed(created_in(self.matching, self.period, suggested_category=(suggested,)), category=became)
-            rows.append((label(suggested), label(became), cells.total(), self.link(behind, cells.total())))
+        behind = created_in(self.matching, self.period)
+        for suggested, became, number in self.review.now.suggestions.confusion():
+            link = self.link(narrowed(behind, category=became), number, suggested_category=(suggested,))
+            rows.append((label(suggested), label(became), number, link))
         return _table(rows, "suggested", "became", "number", "link")
 
-    def _kept_links(self, behind: TicketFilter, numbers: dict[str, int]) -> dict[str, str | None]:
-        found = {name: behind.model_copy(update={name: True}) for name in ("category_kept", "priority_kept")}
-        return {f"{name}_link": self.link(one, numbers[name]) for name, one in {"number": behind, **found}.items()}
+    def _kept_links(self, behind: TicketFilter, found: Kept, **conditions: Any) -> dict[str, str | None]:
+        return {
+            "number_link": self.link(behind, found.number, **conditions),
+            "category_kept_link": self.link(behind, found.category, **conditions, category_kept=True),
+            "priority_kept_link": self.link(behind, found.priority, **conditions, priority_kept=True),
+        }
 
 
 def shown(
@@ -215,11 +213,6 @@ def shown(
     found = Shown(review(db, matching, period, unit, targets), matching, period, targets)
     found.tables()
     return found
-
-
-def kept(cells: Counter[Suggested]) -> tuple[int, int]:
-    """How many kept the suggested category, and how many had one."""
-    return sum(number for cell, number in cells.items() if cell.suggested == cell.category), cells.total()
 
 
 def share(part: int, whole: int) -> float | None:
@@ -237,19 +230,8 @@ def _column(name: str, values: Sequence[Any]) -> pa.Array:
     return pa.array(values, pa.date32()).cast(pa.timestamp("us")) if name == "first" else pa.array(values)
 
 
-def _by(cells: Counter[Suggested], key: Callable[[Suggested], Any]) -> dict[Any, Counter[Suggested]]:
-    found: dict[Any, Counter[Suggested]] = {}
-    for cell, number in cells.items():
-        name = key(cell)
-        if name not in found:
-            found[name] = Counter()
-        found[name][cell] = number
-    return found
-
-
-def _kept(cells: Counter[Suggested]) -> dict[str, int]:
-    priority = sum(number for cell, number in cells.items() if cell.is_priority_kept)
-    return {"number": cells.total(), "category_kept": kept(cells)[0], "priority_kept": priority}
+def _numbers(found: Kept) -> dict[str, int]:
+    return {"number": found.number, "category_kept": found.category, "priority_kept": found.priority}
 
 
 def _age(place: int) -> str:

@@ -1,11 +1,13 @@
 """What happened in a period: the lower part of the stats page, kept for each filter, period and version as it holds."""
 
 import itertools
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import streamlit as st
 
+from ticketcore.desk import Seat
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Priority
 from ticketcore.period import Period, Unit
@@ -26,26 +28,48 @@ def _hold(figures: Shown | None) -> bool:
     return datetime.now(UTC) < figures.period.now + max(YOUNG, min(FRESH, due - figures.period.now))
 
 
+def ask(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Future[Shown | None]:
+    """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun.
+
+    They are counted while the page is drawn as far as it can be without them.
+    """
+    return _counting.submit(_shown, matching, first, last, unit, at, me.desk())
+
+
+def counted(coming: Future[Shown | None]) -> Shown | None:
+    """The figures that were asked for; until they are there, the page says what it waits for.
+
+    Raises:
+        DatabaseUnavailable: the database is away, or too many others ask.
+    """
+    if coming.done():
+        return coming.result()
+    with st.spinner("Counting …"):
+        return coming.result()
+
+
+_counting = ThreadPoolExecutor(64, "figures")
+"""Of all that ask at once; nearly all of the time they wait for the process that counts."""
+
+
 # As they are and not as a copy for each who asks: nobody changes them.
-@st.cache_resource(max_entries=24, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY, validate=_hold)
-def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Shown | None:
-    """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun."""
-    running = me.desk()
-    hours = {Priority(name): hours for name, hours in running.settings.target_hours.items()}
+@st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=loaders.FILTER_KEY, validate=_hold)
+def _shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, _seat: Seat) -> Shown | None:
+    hours = {Priority(name): hours for name, hours in _seat.settings.target_hours.items()}
     targets = {priority: timedelta(hours=hours[priority]) for priority in Priority if priority in hours}
-    period = Period(first, last, running.settings.timezone, datetime.now(UTC))
+    period = Period(first, last, _seat.settings.timezone, datetime.now(UTC))
     if not period.buckets(unit):
         return None
-    return running.helper.ask(loaders.snapshot(at), marks.shown, matching, period, unit, targets)
+    return _seat.helper.ask(loaders.snapshot(at), marks.shown, matching, period, unit, targets)
 
 
-def draw(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, theme: str) -> None:
+def draw(figures: Shown | None, unit: Unit, at: str, theme: str) -> None:
     """Everything about the period beside the equally long one before, as of version `at`."""
-    figures = shown(matching, first, last, unit, at)
     if figures is None:
         st.caption("This period has not begun.")
         return
-    key = (matching, first, last, unit, at, theme, figures.period.now)
+    period = figures.period
+    key = (figures.matching, period.first, period.last, unit, at, theme, period.now)
     _drawn("above", *key, figures)
     left, right = st.columns(2)  # two stacks of cards, each as high as it is
     with left:

@@ -1,28 +1,21 @@
 """The figures of the stats page as an Excel file: a sheet for each, with the numbers that the page shows."""
 
 import io
-from datetime import date
 
 import pandas as pd
 import streamlit as st
 
-from ticketcore.filters import TicketFilter
-from ticketcore.period import Unit
-from ticketcore.ui import report
 from ticketcore.ui.marks import Shown
 from ticketcore.ui.meanings import MEANINGS
 
 _KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def button(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> None:
+def button(figures: Shown) -> None:
     """Downloads the figures of a period that has begun; the file is made when it is asked for."""
-    figures = report.shown(matching, first, last, unit, at)
-    if figures is None:
-        return
+    name = f"figures {figures.period.first} to {figures.period.last}.xlsx"
     st.download_button(
-        "Figures", lambda: workbook(figures), f"figures {first} to {last}.xlsx", _KIND, icon=":material/table:",
-        on_click="ignore",
+        "Figures", lambda: workbook(figures), name, _KIND, icon=":material/table:", on_click="ignore",
         help="These figures as an Excel file. “Print” is in the menu at the top; each chart can be saved as a picture.",
     )  # fmt: skip
 
