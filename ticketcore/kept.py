@@ -1,7 +1,6 @@
 """How suggestions fared: what was suggested for tickets created in a period, and what these are now."""
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,18 +16,6 @@ from ticketcore.period import Period
 _CATEGORIES = tuple(Category)
 
 
-class Suggested(NamedTuple):
-    """What tickets with a suggestion have in common."""
-
-    place: int
-    """The bucket in which they were created."""
-    source: str
-    suggested: Category
-    category: Category
-    """What it is now."""
-    is_priority_kept: bool
-
-
 class Kept(NamedTuple):
     """How many had a suggestion, and how many of these have the suggested category, and priority, now."""
 
@@ -39,12 +26,13 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Suggestions:
-    """How many tickets there are of each bucket, source, suggested category, category, and kept priority or not."""
+    """How many tickets with a suggestion there are, by what they have in common."""
 
     sources: tuple[str, ...]
     """Who suggested, those first who did so first."""
     numbers: Moments
-    """An axis for each of these."""
+    """By the bucket in which they were created, the source, the suggested category, that of now, and whether the
+    priority was kept: 0 or 1."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Suggestions):
@@ -76,15 +64,6 @@ class Suggestions:
             for category, number in zip(_CATEGORIES, numbers, strict=True):
                 if number:
                     yield suggested, category, number
-
-    def each(self) -> Counter[Suggested]:
-        """The numbers by what the tickets have in common."""
-        found = Counter[Suggested]()
-        for where in zip(*(axis.tolist() for axis in self.numbers.nonzero()), strict=True):
-            place, source, suggested, category, kept = where
-            common = Suggested(place, self.sources[source], _CATEGORIES[suggested], _CATEGORIES[category], bool(kept))
-            found[common] = int(self.numbers[where])
-        return found
 
     @property
     def _kept(self) -> Moments:

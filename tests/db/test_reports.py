@@ -23,7 +23,7 @@ from ticketcore.errors import DatabaseUnavailable
 from ticketcore.filters import TicketFilter
 from ticketcore.flow import flow
 from ticketcore.gathering import Gathered, gathered
-from ticketcore.kept import Kept, suggestions
+from ticketcore.kept import Kept, Suggestions, suggestions
 from ticketcore.period import Period, Unit
 from ticketcore.review import review
 from ticketcore.validation import parse
@@ -69,6 +69,15 @@ def spread(hours: list[float]) -> reports.Spread:
         return reports.Spread(0, None, None)
     p50, p90 = (float(np.percentile(hours, share)) for share in (50, 90))
     return reports.Spread(len(hours), pytest.approx(p50), pytest.approx(p90))
+
+
+def each(found: Suggestions) -> Counter[Any]:
+    """Bucket, source, suggested category, category and whether the priority was kept, of those that there are."""
+    common = {
+        where: (where[0], found.sources[where[1]], *(CATEGORIES[place] for place in where[2:4]), where[4] == 1)
+        for where in np.ndindex(found.numbers.shape)
+    }
+    return Counter({common[where]: int(found.numbers[where]) for where in common if found.numbers[where]})
 
 
 def summed(cells: Counter[Any]) -> Kept:
@@ -251,8 +260,8 @@ def test_arrivals_work_and_suggestions_are_counted(
         for one in came
         if one.suggestion[2]
     )  # fmt: skip
-    assert along.each() == cells
-    assert all_in_one.each().total() == cells.total()
+    assert each(along) == cells
+    assert each(all_in_one).total() == cells.total()
     for source in {source for _, source, *_ in cells}:
         mine = Counter({cell: number for cell, number in cells.items() if cell[1] == source})
         assert along.of(source) == all_in_one.of(source) == summed(mine)

@@ -69,22 +69,19 @@ def draw(figures: Shown | None, unit: Unit, at: str, theme: str) -> None:
         st.caption("This period has not begun.")
         return
     period = figures.period
-    key = (figures.matching, period.first, period.last, unit, at, theme, period.now)
-    _drawn("above", *key, figures)
+    of = f"{figures.matching.model_dump_json()} {period.first} {period.last} {unit} {at} {theme} {period.now}"
+    _drawn("above", of, theme, figures)
     left, right = st.columns(2)  # two stacks of cards, each as high as it is
     with left:
-        _drawn("left", *key, figures)
+        _drawn("left", of, theme, figures)
     with right:
         _next_due(figures, at)
-        _drawn("right", *key, figures)
+        _drawn("right", of, theme, figures)
 
 
-@st.cache_data(max_entries=72, show_spinner=False, hash_funcs=loaders.FILTER_KEY)
-def _drawn(
-    part: str, matching: TicketFilter, first: date, last: date, unit: Unit, at: str, theme: str, now: datetime,
-    _figures: Shown,
-) -> None:  # fmt: skip
-    """A part of the figures as of version `at` and the moment `now`."""
+@st.cache_data(max_entries=72, show_spinner=False)
+def _drawn(part: str, of: str, theme: str, _figures: Shown) -> None:
+    """A part of the figures, which `of` tells from any others."""
     match part:
         case "above":
             changes.draw(_figures)
