@@ -11,7 +11,7 @@ import numpy as np
 
 from ticketcore.masks import Selection
 from ticketcore.models import Category, Priority
-from ticketcore.orders import NEVER, Array, Moments
+from ticketcore.orders import NEVER, Array, Moments, picking
 from ticketcore.rows import View, moment
 
 
@@ -58,7 +58,8 @@ def cut(selected: Selection, common: Sequence[str], moments: Sequence[str], *, s
             for name in others:
                 columns[name] = rows.made(name).take(places) if since is None else runs.column(name, rows.made)[some]
             if meant is not None and number < len(places):
-                columns = {name: column[meant] for name, column in columns.items()}
+                picked = picking(meant)
+                columns = {name: column[picked] for name, column in columns.items()}
             named = made(*(known[code] for known, code in zip(values, codes.tolist(), strict=True)))
             found.append(Cell(named, columns))
     return found
@@ -73,8 +74,8 @@ def line(selected: Selection, common: Sequence[str], by: str, *, since: int) -> 
         some = slice(*line.at.searchsorted([since, NEVER]).tolist())
         at, kind = line.at[some], line.kind[some]
         if chosen is not None:
-            meant = chosen.take(line.places[some])
-            at, kind = at[meant], kind[meant]
+            picked = picking(chosen.take(line.places[some]))
+            at, kind = at[picked], kind[picked]
         kinds = [
             made(*(known[code] for known, code in zip(values, codes, strict=True))) for codes in line.codes.tolist()
         ]
@@ -111,14 +112,13 @@ def _common(names: tuple[str, ...]) -> Any:
 
 def reopened(selected: Selection, since: datetime) -> Cell:
     """When the tickets were reopened since, `at`, and when these had become settled, `settled_at`."""
-    events = selected.view.reopened.where(selected.view.reopened.at >= moment(since))
-    meant = np.zeros(len(events.at), dtype=np.bool_)
-    for rows, found in selected.parts:
-        places = np.minimum(np.searchsorted(rows["id"], events.ticket), max(len(rows) - 1, 0))
-        if len(rows):
-            meant |= (rows["id"][places] == events.ticket) & (True if found is None else found[places])
-    events = events.where(meant)
-    return Cell(None, {"at": events.at, "settled_at": events.settled_at})
+    found = []
+    for rows, chosen in selected.parts:
+        meant = rows.reopened.at >= moment(since)
+        if chosen is not None:
+            meant &= chosen[rows.reopened_places]
+        found.append(rows.reopened.where(meant))
+    return Cell(None, {name: np.concatenate([getattr(one, name) for one in found]) for name in ("at", "settled_at")})
 
 
 def _values(view: View, name: str) -> list[Any]:

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import BinaryIO, cast
 from zoneinfo import ZoneInfo
 
-from ticketcore import processes
+from ticketcore import courtesy, processes
 from ticketcore.columns import Column, chosen
 from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable
@@ -34,6 +34,9 @@ of the processors are for those who wait for a page."""
 
 COURTESY = 2.0
 """Seconds for which one that waits lets another go first: that may be one whose query sends nothing for long."""
+
+PAUSE = 0.25
+"""Seconds for which a piece of a file waits at most while somebody waits for a page."""
 
 PATIENCE = 3.0
 """Seconds in which a process ends by itself when it is told to."""
@@ -90,6 +93,7 @@ class Apart:
         try:
             while True:
                 with _turn():
+                    courtesy.after_others(PAUSE)
                     size, self.rows = _FRAME.unpack(self._read(_FRAME.size))
                     piece = self._read(size)
                 if not size:

@@ -31,6 +31,9 @@ T = TypeVar("T")
 class Readable(Protocol):
     """What can be asked: the desk as it is, or as it was at one moment."""
 
+    @property
+    def key(self) -> str: ...
+
     def read(self) -> contextlib.AbstractContextManager[sa.Connection]: ...
 
 
@@ -252,6 +255,10 @@ class Database:
 class _Frozen:
     db: Database
     snapshot: str
+
+    @property
+    def key(self) -> str:
+        return self.db.key
 
     def read(self) -> contextlib.AbstractContextManager[sa.Connection]:
         return self.db.view(self.snapshot)

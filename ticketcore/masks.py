@@ -14,8 +14,8 @@ from ticketcore.database import Database
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.mirror import view
 from ticketcore.models import Category, Priority, Status
-from ticketcore.orders import NEVER, Moments
-from ticketcore.rows import NOBODY, SHAPE, Cube, Rows, View, cube_of, moment
+from ticketcore.orders import NEVER, Moments, picking
+from ticketcore.rows import NOBODY, SHAPE, Cube, Rows, View, moment
 
 Mask = npt.NDArray[np.bool_]
 
@@ -45,10 +45,7 @@ class Selection:
         if self.texts is None and self.matching.is_of_facets_alone:
             admitted, every = self.view.admitted(dict(self.matching.facets())), self.view.cube
             return Cube(np.where(admitted, every.numbers, 0), np.where(admitted, every.first, NEVER))
-        base, beside = (
-            rows.cube if found is None else cube_of(rows.cell[found], rows["created_at"][found])
-            for rows, found in self.parts
-        )
+        base, beside = (rows.cube if found is None else rows.cube_of(picking(found)) for rows, found in self.parts)
         return Cube(base.numbers + beside.numbers, np.minimum(base.first, beside.first))
 
     def _parts(self) -> Iterator[tuple[Rows, Mask | None]]:
@@ -101,9 +98,9 @@ def _conditions(view: View, rows: Rows, matching: TicketFilter) -> Iterator[Mask
         yield _due(view, rows, matching)
     if matching.unsettled_at:
         at = moment(matching.unsettled_at)
-        taken_back = (view.reopened.at >= at) & (view.reopened.settled_at < at)
+        taken_back = (rows.reopened.at >= at) & (rows.reopened.settled_at < at)
         unsettled = (rows["created_at"] < at) & (rows["resolved_at"] >= at)
-        unsettled[rows.places(view.reopened.ticket[taken_back])] = False
+        unsettled[rows.reopened_places[taken_back]] = False
         yield unsettled
 
 

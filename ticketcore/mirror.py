@@ -30,7 +30,7 @@ from ticketcore.latest import Latest
 from ticketcore.models import Category, Priority, Status
 from ticketcore.orders import Array
 from ticketcore.pool import Pool
-from ticketcore.rows import Codes, Reopened, Rows, View, unpacked
+from ticketcore.rows import Codes, Reopened, Rows, View, among, unpacked
 from ticketcore.schema import IS_REOPENING, ticket_events, tickets
 
 BESIDE = 5_000
@@ -52,7 +52,6 @@ class Part:
     """What was read in one statement: tickets with their reopenings, and what tells that more was changed since."""
 
     rows: Rows
-    reopened: Reopened
     seen: int
     """The last transaction that changed a ticket of those of which all that came before had ended as well."""
     coming: int
@@ -100,7 +99,7 @@ class _Mirror:
     def _state(self, base: Part, beside: Part) -> _State:
         is_current = np.ones(len(base.rows), dtype=np.bool_)
         is_current[base.rows.places(beside.rows["id"])] = False
-        return _State(base, beside, View(base.rows, is_current, beside.rows, _reopened(base, beside), self.codes))
+        return _State(base, beside, View(base.rows, is_current, beside.rows, self.codes))
 
 
 _mirrors: WeakKeyDictionary[Pool, _Mirror] = WeakKeyDictionary()
@@ -122,8 +121,9 @@ def view(db: Database) -> View:
 
 def _nothing(base: Part) -> Part:
     """That nothing was changed since."""
-    rows = Rows({name: column[:0] for name, column in base.rows.columns.items()})
-    return replace(base, rows=rows, reopened=base.reopened.where(np.zeros(len(base.reopened.at), dtype=np.bool_)))
+    columns = {name: column[:0] for name, column in base.rows.columns.items()}
+    events = base.rows.reopened
+    return replace(base, rows=Rows(columns, events.where(np.zeros(len(events.at), dtype=np.bool_))))
 
 
 def _merged(base: Part, beside: Part) -> Part:
@@ -132,21 +132,21 @@ def _merged(base: Part, beside: Part) -> Part:
     kept[base.rows.places(beside.rows["id"])] = False
     columns = {name: np.concatenate([base.rows[name][kept], beside.rows[name]]) for name in base.rows.columns}
     seen = max(base.seen, beside.seen)
-    return replace(beside, rows=_by_id(columns), reopened=_reopened(base, beside), seen=seen)
+    return replace(beside, rows=_by_id(columns, _reopened(base.rows, beside.rows)), seen=seen)
 
 
-def _reopened(base: Part, beside: Part) -> Reopened:
-    stays = base.reopened.where(~beside.rows.has(base.reopened.ticket))
+def _reopened(base: Rows, beside: Rows) -> Reopened:
+    stays = base.reopened.where(~beside.has(base.reopened.ticket))
     both = ((getattr(stays, name), getattr(beside.reopened, name)) for name in ("ticket", "at", "settled_at"))
     return Reopened(*map(np.concatenate, both))
 
 
-def _by_id(columns: Mapping[str, Array]) -> Rows:
+def _by_id(columns: Mapping[str, Array], reopened: Reopened) -> Rows:
     ids = columns["id"]
-    if np.all(ids[:-1] < ids[1:]):
-        return Rows(columns)
-    order = np.argsort(ids, kind="stable")
-    return Rows({name: column[order] for name, column in columns.items()})
+    if not np.all(ids[:-1] < ids[1:]):
+        order = np.argsort(ids, kind="stable")
+        columns = {name: column[order] for name, column in columns.items()}
+    return Rows(columns, reopened.where(among(columns["id"], reopened.ticket)))
 
 
 def _part(db: Database, codes: Mapping[str, Codes], since: int | None) -> Part:
@@ -163,7 +163,7 @@ def _part(db: Database, codes: Mapping[str, Codes], since: int | None) -> Part:
     events = unpacked(found[0].reopened).reshape(-1, 3)
     events = events[np.argsort(events[:, 0])].T.copy()  # in their order tickets are found many times faster
     row = found[0]
-    return Part(_by_id(columns), Reopened(*events), row.seen, row.coming, (row.cluster, row.file), row.snapshot)
+    return Part(_by_id(columns, Reopened(*events)), row.seen, row.coming, (row.cluster, row.file), row.snapshot)
 
 
 _SMALL = frozenset(_CODED) - {"assignee", "suggestion_source"}

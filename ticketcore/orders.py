@@ -17,6 +17,11 @@ NEVER = np.iinfo(np.int64).max
 """The moment of what does not happen: it comes after all that do."""
 
 
+def picking(meant: npt.NDArray[np.bool_]) -> Array:
+    """What picks those that are meant out of an array: by places, which is several times faster, unless most are."""
+    return meant if np.count_nonzero(meant) > 0.9 * len(meant) else np.flatnonzero(meant)
+
+
 @dataclass(frozen=True)
 class Runs:
     """Tickets in the order of what they have in common, and among those of when something happened to them."""
@@ -25,7 +30,7 @@ class Runs:
     """A row for each run: what its tickets have in common."""
     edges: npt.NDArray[np.intp]
     """Where each run begins, and where the last one ends."""
-    places: npt.NDArray[np.int32]
+    places: npt.NDArray[np.intp]
     """Where each ticket is among the rows."""
     at: Moments
     """When it happened."""
@@ -51,9 +56,9 @@ class Line:
 
     codes: Array
     """A row for each kind: what its tickets have in common."""
-    kind: npt.NDArray[np.intp]
+    kind: npt.NDArray[np.int32]
     """Of each ticket, its row."""
-    places: npt.NDArray[np.int32]
+    places: npt.NDArray[np.intp]
     """Where each ticket is among the rows."""
     at: Moments
     """When it happened."""
@@ -73,11 +78,11 @@ def in_runs(codes: Sequence[Array], at: Moments) -> Runs:
     begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else np.empty(0, dtype=np.intp)
     first = order[begins]
     common = np.stack([some[first] for some in codes], axis=1)
-    return Runs(common, np.r_[begins, len(order)], order.astype(np.int32), at[order])
+    return Runs(common, np.r_[begins, len(order)], order, at[order])
 
 
 def in_line(runs: Runs) -> Line:
     """The same tickets by the moment alone."""
     order = np.argsort(runs.at, kind="stable")
-    kind = np.repeat(np.arange(len(runs.codes)), np.diff(runs.edges))
+    kind = np.repeat(np.arange(len(runs.codes), dtype=np.int32), np.diff(runs.edges))
     return Line(runs.codes, kind[order], runs.places[order], runs.at[order])

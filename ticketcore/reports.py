@@ -18,7 +18,7 @@ from ticketcore.cells import Cell
 from ticketcore.filters import TicketFilter
 from ticketcore.gathering import Gathered, counted, edges
 from ticketcore.models import Category, Priority
-from ticketcore.orders import NEVER, Moments
+from ticketcore.orders import NEVER, Moments, picking
 from ticketcore.period import Period, midnight
 from ticketcore.rows import HOUR
 
@@ -110,7 +110,7 @@ def _within(cells: list[Cell], when: str, period: Period, earlier: timedelta = t
 def _over(spans: Moments) -> Moments:
     """Those that have come to an end."""
     is_over = spans != NEVER
-    return spans if is_over.all() else spans[is_over]
+    return spans if is_over.all() else spans[picking(is_over)]
 
 
 def _spread(some: list[Moments]) -> Spread:
@@ -189,10 +189,10 @@ def work(gathered: Gathered, period: Period, *, limit: int | None = 50) -> list[
     for cell, chosen in _within(gathered.done, "resolved_at", period):
         if len(some := cell["resolution"][chosen]):
             took[cell.common.assignee].append(some)
-    spreads = {assignee: _spread(took[assignee]) for assignee in took}
-    none = Spread(0, None, None)
+    numbers = {assignee: sum(map(len, some)) for assignee, some in took.items()}
+    medians = {assignee: next(_percentiles(np.concatenate(some), 0.5)) for assignee, some in took.items()}
     found = [
-        Work(assignee, has[assignee], (done := spreads.get(assignee, none)).number, done.p50)
+        Work(assignee, has[assignee], numbers.get(assignee, 0), medians.get(assignee))
         for assignee in {*has, *took}
         if assignee is not None
     ]

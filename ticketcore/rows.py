@@ -75,10 +75,24 @@ def unpacked(value: bytes | None) -> Moments:
 
 
 @dataclass(frozen=True)
+class Reopened:
+    """Reopenings: of which ticket, when, and when it had become settled that time."""
+
+    ticket: Moments
+    at: Moments
+    settled_at: Moments
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "Reopened":
+        return Reopened(self.ticket[chosen], self.at[chosen], self.settled_at[chosen])
+
+
+@dataclass(frozen=True)
 class Rows:
     """Tickets as arrays of the same length, ordered by id: the codes of words, and moments."""
 
     columns: Mapping[str, Array]
+    reopened: Reopened
+    """When any of them was."""
     _runs: dict[tuple[tuple[str, ...], str], Runs] = field(default_factory=dict, compare=False)
     _lines: dict[tuple[tuple[str, ...], str], Line] = field(default_factory=dict, compare=False)
 
@@ -97,7 +111,11 @@ class Rows:
     @cached_property
     def cube(self) -> "Cube":
         """All of them by cell; counted once."""
-        return cube_of(self.cell, self["created_at"])
+        return _cube(self.cell, self["created_at"])
+
+    def cube_of(self, picked: Array) -> "Cube":
+        """Some of them by cell."""
+        return _cube(self.cell[picked], self["created_at"][picked])
 
     @cached_property
     def assigned(self) -> npt.NDArray[np.intp]:
@@ -142,6 +160,11 @@ class Rows:
         found[found == len(self)] = 0
         return found[self["id"][found] == ids] if len(self) else found[:0]
 
+    @cached_property
+    def reopened_places(self) -> npt.NDArray[np.intp]:
+        """Where the tickets that were reopened are; looked up once."""
+        return self.places(self.reopened.ticket)
+
     def has(self, ids: Moments) -> npt.NDArray[np.bool_]:
         """For each of these ids whether such a ticket is here."""
         return among(self["id"], ids)
@@ -160,24 +183,12 @@ class Cube:
     first: Moments
 
 
-def cube_of(cell: npt.NDArray[np.uint8], created: Moments) -> Cube:
+def _cube(cell: npt.NDArray[np.uint8], created: Moments) -> Cube:
     """Tickets of these cells, created at these moments."""
     size = int(np.prod(SHAPE))
     first = np.full(size, NEVER)
     np.minimum.at(first, cell, created)
     return Cube(np.bincount(cell, minlength=size), first)
-
-
-@dataclass(frozen=True)
-class Reopened:
-    """Reopenings: of which ticket, when, and when it had become settled that time."""
-
-    ticket: Moments
-    at: Moments
-    settled_at: Moments
-
-    def where(self, chosen: npt.NDArray[np.bool_]) -> "Reopened":
-        return Reopened(self.ticket[chosen], self.at[chosen], self.settled_at[chosen])
 
 
 @dataclass(frozen=True)
@@ -188,7 +199,6 @@ class View:
     is_current: npt.NDArray[np.bool_]
     """For each ticket of the base whether nothing beside it stands in for it."""
     beside: Rows
-    reopened: Reopened
     codes: Mapping[str, Codes]
 
     @cached_property

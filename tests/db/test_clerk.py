@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import put
+from ticketcore import clerk, courtesy
 from ticketcore import exports as exports_of_process
 from ticketcore.clerk import Apart
 from ticketcore.columns import chosen
@@ -38,6 +39,19 @@ def begin(
     matching = parse(TicketFilter, where)
     columns = chosen(["title", "id", "description", "created_at"])
     return kind(db, matching, columns, format, Sort.OLDEST, signature=True, zone=ZONE, now=NOW)
+
+
+def test_whoever_waits_for_a_page_goes_first_and_the_file_is_whole(
+    db: Database, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(sql, [{"title": f"Ticket {number}"} for number in range(500)])
+    monkeypatch.setattr(courtesy, "LONG", 0.0)
+    apart, here = begin(db), begin(db, Export)
+    with courtesy.first():
+        pieces, before = apart.chunks(), time.monotonic()
+        found = [next(pieces)]
+        assert time.monotonic() - before >= clerk.PAUSE
+    assert b"".join([*found, *pieces]) == b"".join(here.chunks())
 
 
 def children() -> list[psutil.Process]:

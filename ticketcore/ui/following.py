@@ -5,11 +5,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import streamlit as st
 
+from ticketcore import courtesy
 from ticketcore.ui import loaders, me
 
 Look = Callable[[], tuple[float, str | None]]
@@ -22,9 +23,6 @@ class Began(NamedTuple):
     at: float
     computed: float
 
-
-_drawing: set[int] = set()
-"""The threads that draw a page just now for somebody who did something."""
 
 _ITSELF = "following_itself"
 """Where a page that is about to be drawn by itself says so, and when."""
@@ -52,13 +50,9 @@ def begin() -> Began:
 @contextmanager
 def drawing() -> Iterator[None]:
     """While a page is drawn: what would be drawn by itself waits for it, unless it is drawn by itself too."""
-    thread = threading.get_ident()
-    if st.session_state.pop(_ITSELF, float("-inf")) < time.monotonic() - _AT_ONCE:
-        _drawing.add(thread)
-    try:
+    is_by_itself = st.session_state.pop(_ITSELF, float("-inf")) >= time.monotonic() - _AT_ONCE
+    with nullcontext() if is_by_itself else courtesy.first():
         yield
-    finally:
-        _drawing.discard(thread)
 
 
 class _Courtesy:
@@ -69,7 +63,7 @@ class _Courtesy:
         self._left = 2
 
     def waits(self) -> bool:
-        if not (_drawing and self._left):
+        if not (courtesy.is_waited_for() and self._left):
             return False
         self._left -= 1
         return True

@@ -37,20 +37,16 @@ def address(matching: TicketFilter, zone: ZoneInfo, **conditions: Any) -> str:
     As the tickets page's address has the filter; creation times become days of the desk's `zone`.
     """
     values = {**vars(matching), **conditions}
-    query = _texts(*map(values.__getitem__, TEXTS))
-    for key, moment in (("from", values["created_from"]), ("to", values["created_to"])):
-        if moment:
-            last = moment - datetime.resolution if key == "to" else moment  # a last day, not the one after
-            query += f"&{key}={last.astimezone(zone).date().isoformat()}"
+    query = _texts(*map(values.__getitem__, TEXTS)) + _days(values["created_from"], values["created_to"], zone)
     if behind := _query(written(values)):
-        query += f"&{BEHIND}={behind.translate(_AGAIN)}"
+        for mark in "%&=+":  # all that is left to quote of a query that is quoted
+            behind = behind.replace(mark, _quoted(mark))
+        query += f"&{BEHIND}={behind}"
     return f"tickets?{query.removeprefix('&')}"
 
 
 # A page of figures has hundreds of links, and nearly all have their parts in common.
 _quoted = lru_cache(maxsize=2_000)(quote_plus)
-_AGAIN = str.maketrans({mark: quote_plus(mark) for mark in "%&=+"})
-"""What is left to quote of a query that is quoted."""
 
 
 @lru_cache(maxsize=500)
@@ -58,6 +54,13 @@ def _texts(*values: Any) -> str:
     """The conditions on texts and facets as a query; the values of `TEXTS`."""
     params = written(dict(zip(TEXTS, values, strict=True)), TEXTS)
     return _query([(name, label(value) if name in FACETS else value) for name, value in params])
+
+
+@lru_cache(maxsize=500)
+def _days(begin: datetime | None, end: datetime | None, zone: ZoneInfo) -> str:
+    """Creation times as a query: the first day, and the last, which is not the one that begins then."""
+    days = [("from", begin), ("to", end - datetime.resolution if end else None)]
+    return "".join(f"&{key}={moment.astimezone(zone).date().isoformat()}" for key, moment in days if moment)
 
 
 def _query(params: Iterable[tuple[str, str]]) -> str:
