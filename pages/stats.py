@@ -21,18 +21,18 @@ with guard():
         nothing_yet("Their number, their kinds and their rhythm will be shown here.")
     else:
         theme = st.context.theme.type or "light"
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"Figures for {plain(matching.describe(zone))}", width="stretch")
+            exporting.button(matching)
         above, between = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
         with between:
             period = spans.box(at)
-        coming = report.ask(matching, *period, at)
+        report.ahead(matching, *period, at)
         with above:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.caption(f"Figures for {plain(matching.describe(zone))}", width="stretch")
-                exporting.button(matching)
             figures.draw(matching, at, zone.key, theme)
-        counted = report.counted(coming)
-        if counted:
+        shown = report.shown(matching, *period, at)
+        if shown:
             with between:
-                workbook.button(counted)
-        report.draw(counted, period[-1], at, theme)
+                workbook.button(shown)
+        report.draw(shown, period[-1], at, theme)
     rerun_together(at, "stats_at", began)

@@ -70,14 +70,14 @@ def line(selected: Selection, common: Sequence[str], by: str, *, since: int) -> 
     values, made = [_values(selected.view, name) for name in common], _common(tuple(common))
     found = []
     for rows, chosen in selected.parts:
-        line = rows.line(tuple(common), by)
-        some = slice(*line.at.searchsorted([since, NEVER]).tolist())
-        at, kind = line.at[some], line.kind[some]
+        whole = rows.line(tuple(common), by)
+        some = slice(*whole.at.searchsorted([since, NEVER]).tolist())
+        at, kind = whole.at[some], whole.kind[some]
         if chosen is not None:
-            picked = picking(chosen.take(line.places[some]))
+            picked = picking(chosen.take(whole.places[some]))
             at, kind = at[picked], kind[picked]
         kinds = [
-            made(*(known[code] for known, code in zip(values, codes, strict=True))) for codes in line.codes.tolist()
+            made(*(known[code] for known, code in zip(values, codes, strict=True))) for codes in whole.codes.tolist()
         ]
         found.append(Kinds(at, kind, kinds))
     return found

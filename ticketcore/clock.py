@@ -4,7 +4,7 @@ Python's own may be older or newer, and a figure and the list behind it have to 
 """
 
 import threading
-from datetime import date, datetime
+from datetime import UTC, datetime, time, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -36,23 +36,24 @@ Changes = tuple[list[datetime], npt.NDArray[np.timedelta64]]
 KEPT = 100
 """Spans for which it is kept when a clock was changed, until the next day: to look through three years takes 8 ms."""
 
-_known: dict[tuple[str, str, datetime, date], Changes] = {}
+_known: dict[tuple[str, str, datetime, datetime], Changes] = {}
 _keeping = threading.Lock()
 
 
 def changes(db: Readable, zone: str, first: datetime, last: datetime) -> Changes:
     """Since when, from `first` to `last`, a clock in the zone is how far ahead of UTC; the first of them is `first`.
 
-    It may say more of the day after `last`.
+    And from there on to the end of the second day after `last`: what is kept for a day has to hold for all of it.
 
     Raises:
         DatabaseUnavailable: the database is away.
     """
-    asked = (db.key, zone, first, last.date())
+    end = datetime.combine(last.astimezone(UTC), time(), UTC) + timedelta(days=1)
+    asked = (db.key, zone, first, end)
     found = _known.get(asked)
     if found is None:
         with db.read() as connection:
-            rows = connection.execute(_CHANGES, {"zone": zone, "first": first, "last": last}).all()
+            rows = connection.execute(_CHANGES, {"zone": zone, "first": first, "last": end}).all()
         found = [row.since for row in rows], np.array([row.ahead for row in rows], dtype="timedelta64[us]")
         with _keeping:
             _known[asked] = found

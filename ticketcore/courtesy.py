@@ -31,7 +31,7 @@ def is_waited_for() -> bool:
 
 
 def after_others(longest: float) -> None:
-    """Returns when nobody waits for long already, or after so many seconds."""
+    """Waits until nobody is left who has waited for a page for longer than `LONG`, or for so many seconds."""
     until = time.monotonic() + longest
     while (now := time.monotonic()) < until and any(since < now - LONG for since in list(_waiting.values())):
         time.sleep(_LOOK)

@@ -237,7 +237,7 @@ class Database:
         a reader in between would cache the old rows under the new number. Unrelated writes in the same server (a
         routine `analyze`, say) move it as well.
         """
-        with self.read() as connection:  # as it is: every page begins with it, and to compile it takes a third longer
+        with self.read() as connection:  # not compiled: every page begins with it, and that would take a third longer
             return str(connection.exec_driver_sql(_SNAPSHOT).scalar_one())
 
     def asides(self) -> dict[str, int]:

@@ -59,6 +59,11 @@ class Helper:
         self._not_before = 0.0
         self._is_closed = False
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a process that answers."""
+        return self._process is not None
+
     def ask(
         self, snapshot: str, work: Callable[Concatenate[Database, TicketFilter, P], T], matching: TicketFilter,
         *values: P.args, **named: P.kwargs,

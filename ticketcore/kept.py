@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -65,7 +66,7 @@ class Suggestions:
                 if number:
                     yield suggested, category, number
 
-    @property
+    @cached_property
     def _kept(self) -> Moments:
         """What `Kept` has, for each bucket and source."""
         kept = np.trace(self.numbers, axis1=2, axis2=3).sum(-1), self.numbers[..., 1].sum((2, 3))
@@ -75,7 +76,7 @@ class Suggestions:
 def suggestions(gathered: Gathered, period: Period, bounds: Sequence[datetime] = ()) -> Suggestions:
     """How tickets created in the period were suggested and what they are now, by the bucket they were created in.
 
-    `bounds` are where the buckets begin, the first with the period; without any all are in one.
+    `bounds` are where the buckets begin, the first with the period and none after its end; without any all are in one.
     """
     span, begins = edges([period.start, period.end]), edges(bounds or [period.start])
     sources = sorted({common.suggestion_source for part in gathered.arrived for common in part.kinds} - {None})

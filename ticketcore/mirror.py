@@ -142,6 +142,7 @@ def _reopened(base: Rows, beside: Rows) -> Reopened:
 
 
 def _by_id(columns: Mapping[str, Array], reopened: Reopened) -> Rows:
+    """The tickets in order, and of the reopenings those that are of one of them: each is looked up there."""
     ids = columns["id"]
     if not np.all(ids[:-1] < ids[1:]):
         order = np.argsort(ids, kind="stable")

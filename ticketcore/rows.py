@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ticketcore.models import FACETS
-from ticketcore.orders import NEVER, Array, Line, Moments, Runs, in_line, in_runs
+from ticketcore.orders import NEVER, Array, Line, Moments, Runs, in_runs, line_of
 
 SHAPE = tuple(len(kind) + 1 for kind in FACETS.values())
 """How many codes each facet has; a cell is one of each, numbered in that order."""
@@ -136,7 +136,7 @@ class Rows:
         return self[name]
 
     def runs(self, common: tuple[str, ...], by: str) -> Runs:
-        """The tickets by these codes, and among those by a moment; ordered once, which takes 70 ms for a million."""
+        """The tickets by these codes, and among those by a moment; ordered once."""
         found = self._runs.get((common, by))
         if found is None:
             found = self._runs[common, by] = in_runs([self.made(name) for name in common], self[by])
@@ -146,7 +146,7 @@ class Rows:
         """The tickets by a moment, whatever they have in common; ordered once."""
         found = self._lines.get((common, by))
         if found is None:
-            found = self._lines[common, by] = in_line(in_runs([self.made(name) for name in common], self[by]))
+            found = self._lines[common, by] = line_of(in_runs([self.made(name) for name in common], self[by]))
         return found
 
     def forget_orders(self) -> None:

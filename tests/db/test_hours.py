@@ -8,11 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import Row, put
-from ticketcore import listing, masks, reports
+from ticketcore import clock, listing, masks, reports
 from ticketcore.database import Database
 from ticketcore.filters import TicketFilter
 from ticketcore.gathering import gathered
 from ticketcore.period import Period
+from ticketcore.rows import as_time
 from ticketcore.validation import parse
 
 QUARTER, HAIR = timedelta(minutes=15), timedelta(microseconds=1)
@@ -112,3 +113,24 @@ def test_figures_and_lists_mean_the_hours_of_the_databases_own_clock(
         assert listing.count(db, where).number == expected[day, hour]
     every = parse(TicketFilter, {"hour": list(range(24)), "timezone": zone, "created_to": period.end})
     assert listing.count(db, every).number == sum(expected.values())
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "day"),
+    [
+        ("America/New_York", datetime(2026, 3, 1, 5, tzinfo=UTC), datetime(2026, 3, 8, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 1, 15, 5, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)),
+        ("Australia/Sydney", datetime(2026, 9, 1, 14, tzinfo=UTC), datetime(2026, 10, 3, tzinfo=UTC)),
+    ],
+)
+def test_what_was_asked_early_on_a_day_is_right_when_the_clock_was_changed_later_on_it(
+    db: Database, zone: str, first: datetime, day: datetime
+) -> None:
+    for hour in (0, 2, 9, 17, 23, 30):
+        last = day + timedelta(hours=hour)
+        begins, hours = clock.hours(db, zone, first, last)
+        assert sorted(begins.tolist()) == begins.tolist()
+        shown = [as_time(begin).astimezone(ZoneInfo(zone)) for begin in begins.tolist() if as_time(begin) < last]
+        assert shown[0] == first
+        assert shown[-1] + timedelta(hours=1) >= last
+        assert hours.tolist()[: len(shown)] == [24 * local.weekday() + local.hour for local in shown]

@@ -1,6 +1,7 @@
 """What happened in a period, on the page: raw SQL's numbers beside those of the equally long period before."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,9 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import ZONE, Filing, Sql, change, charts, links, shows, tables, visit
 from ticketcore import desk
+from ticketcore.errors import Overloaded
 from ticketcore.filters import TicketFilter
+from ticketcore.helper import Helper
 from ticketcore.period import Period, Unit
-from ticketcore.ui import report
+from ticketcore.ui import figures, report
+from ticketcore.ui.words import plain
 
 TODAY = f"(now() at time zone '{ZONE}')::date"
 SETTLE = "update tickets set status = 'resolved' where"
@@ -203,3 +207,62 @@ def test_an_agent_s_work_is_a_row(some: None, sql: Sql) -> None:
         " where assignee = 'Ann' and category = 'technical'"
     )
     assert [row[:3] for row in work[1:]] == [["Ann", str(unsettled), str(resolved)]]
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A desk with a process that counts, and when it was asked; the first figures are drawn only after that."""
+    asked, drawn = threading.Event(), threading.Event()
+    ask, draw = Helper.ask, figures.draw
+
+    def asking(*values: Any, **named: Any) -> Any:
+        asked.set()
+        assert drawn.wait(20)
+        return ask(*values, **named)
+
+    def drawing(*values: Any) -> None:
+        assert asked.wait(20), "nothing was asked ahead"
+        draw(*values)
+        drawn.set()
+
+    monkeypatch.setattr(Helper, "is_there", True)
+    monkeypatch.setattr(Helper, "ask", asking)
+    monkeypatch.setattr(figures, "draw", drawing)
+    yield asked
+    drawn.set()
+
+
+def test_a_process_that_counts_is_asked_before_the_page_draws_what_it_has(
+    some: None, sql: Sql, apart: threading.Event
+) -> None:
+    at = visit("stats.py", period="7 days")
+    ((created,),) = sql(f"select count(*) from tickets where {days(7)}")
+    assert figure(at, "Created")[0] == str(created)
+
+
+def test_what_fails_when_it_is_counted_ahead_is_said_once(
+    some: None, apart: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*_: Any, **__: Any) -> Any:
+        apart.set()
+        raise Overloaded
+
+    monkeypatch.setattr(Helper, "ask", ask)
+    at = visit("stats.py", period="7 days")
+    assert [error.value for error in at.error] == [plain(str(Overloaded()))]
+    assert at.metric[0].value == "600"
+
+
+def test_nothing_is_counted_ahead_where_the_desk_counts_by_itself(some: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    ask = Helper.ask
+
+    def asking(*values: Any, **named: Any) -> Any:
+        threads.append(threading.get_ident())
+        return ask(*values, **named)
+
+    monkeypatch.setattr(Helper, "ask", asking)
+    monkeypatch.setattr(report, "_count", lambda *_: threads.append(0))
+    assert figure(visit("stats.py"), "Created")
+    assert len(threads) == 1
+    assert threads != [0]

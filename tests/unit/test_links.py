@@ -58,3 +58,13 @@ def test_no_condition_that_a_filter_can_have_is_left_out_of_its_address() -> Non
     pairs = parse_qsl(urlsplit(address(matching, BERLIN)).query, strict_parsing=True)
     named = {name for name, _ in pairs} | {name for name, _ in parse_qsl(pairs[-1][1], strict_parsing=True)}
     assert named == {*values.keys() - {"created_from", "created_to"}, "from", "to", "behind"}
+
+
+def test_conditions_beside_a_filter_are_those_of_a_filter_that_has_them() -> None:
+    matching = parse(TicketFilter, {"category": ["billing"], "responded": "true", "search": AWKWARD})
+    for conditions in (
+        {"category_kept": True, "suggestion_source": (AWKWARD,)},
+        {"created_from": datetime(2026, 5, 1, 22, tzinfo=UTC), "created_to": datetime(2026, 5, 2, 22, tzinfo=UTC)},
+        {"responded": None, "search": None, "weekday": (1,), "hour": (0, 23), "timezone": "Europe/Berlin"},
+    ):
+        assert address(matching, BERLIN, **conditions) == address(matching.model_copy(update=conditions), BERLIN)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ticketcore.finds import _merged
-from ticketcore.orders import NEVER, in_runs
+from ticketcore.orders import NEVER, in_runs, line_of
 
 
 @pytest.mark.parametrize("most", [3, 70_000], ids=["few codes", "more codes than sixteen bits hold"])
@@ -27,6 +27,18 @@ def test_runs_are_the_tickets_by_what_they_have_in_common_and_among_those_by_tim
             there = list(zip(found.at[some].tolist(), found.places[some].tolist(), strict=True))
             assert sorted(there) == sorted(meant), run
             assert [moment for moment, _ in there] == sorted(moment for moment, _ in meant)
+    line = line_of(found)
+    kinds = [tuple(line.codes[kind].tolist()) for kind in line.kind]
+    assert line.at.tolist() == sorted(at)
+    assert sorted(line.places.tolist()) == list(range(300))
+    for place, moment, kind in zip(line.places.tolist(), line.at.tolist(), kinds, strict=True):
+        assert (at[place], (codes[0][place], codes[1][place])) == (moment, kind)
+
+
+def test_no_tickets_have_no_order() -> None:
+    none = in_runs([np.empty(0, dtype=np.int32)] * 2, np.empty(0, dtype=np.int64))
+    assert [len(some) for some in (none.codes, none.places, line_of(none).at, line_of(none).kind)] == [0] * 4
+    assert list(none.since(None)) == list(none.since(5)) == []
 
 
 def test_tickets_with_a_text_are_kept_in_step_with_what_changed() -> None:

@@ -82,7 +82,7 @@ def rerun_when_changed(seen: str, began: Began | None = None) -> None:
     _watch(seen, again, loaders.recent_version, _Courtesy())
 
 
-def _watch(seen: str, again: float, look: Look, courtesy: _Courtesy, key: str = "") -> None:
+def _watch(seen: str, again: float, look: Look, manners: _Courtesy, key: str = "") -> None:
     """Looks whether something changed, and draws the page anew: not before `again`, unless the database is away.
 
     What it then shows is kept under the key, if there is one.
@@ -98,7 +98,7 @@ def _watch(seen: str, again: float, look: Look, courtesy: _Courtesy, key: str = 
         taken, version = look()
         if taken <= drawn or version == seen:
             return
-        if version is None or (now >= again and not courtesy.waits()):
+        if version is None or (now >= again and not manners.waits()):
             draw_anew(key, version)
 
     watch()

@@ -1,13 +1,16 @@
 """What happened in a period: the lower part of the stats page, kept for each filter, period and version as it holds."""
 
 import itertools
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import streamlit as st
 
 from ticketcore.desk import Seat
+from ticketcore.errors import TicketDeskError
 from ticketcore.filters import TicketFilter
 from ticketcore.models import Priority
 from ticketcore.period import Period, Unit
@@ -28,31 +31,40 @@ def _hold(figures: Shown | None) -> bool:
     return datetime.now(UTC) < figures.period.now + max(YOUNG, min(FRESH, due - figures.period.now))
 
 
-def ask(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Future[Shown | None]:
-    """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun.
+def ahead(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> None:
+    """Has the figures counted that `shown` will be asked for while the page is drawn as far as it can be without them.
 
-    They are counted while the page is drawn as far as it can be without them.
+    Where the desk counts by itself, nothing would be won: its process computes on one processor at a time.
     """
-    return _counting.submit(_shown, matching, first, last, unit, at, me.desk())
+    seat = me.desk()
+    if seat.helper.is_there and _counting.acquire(blocking=False):
+        threading.Thread(target=_count, args=(matching, first, last, unit, at, seat), daemon=True).start()
 
 
-def counted(coming: Future[Shown | None]) -> Shown | None:
-    """The figures that were asked for; until they are there, the page says what it waits for.
+_counting = threading.BoundedSemaphore(16)
+"""Of all that are counted ahead; who comes when there are many waits for others anyway."""
+
+
+def _count(*of: Any) -> None:
+    try:
+        with suppress(TicketDeskError):  # `shown` will say so
+            _shown(*of)
+    finally:
+        _counting.release()
+
+
+# As they are and not as a copy for each who asks: nobody changes them. Kept twice, because what is counted ahead has no
+# page on which it could say so.
+@st.cache_resource(max_entries=24, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY, validate=_hold)
+def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Shown | None:
+    """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun.
 
     Raises:
         DatabaseUnavailable: the database is away, or too many others ask.
     """
-    if coming.done():
-        return coming.result()
-    with st.spinner("Counting …"):
-        return coming.result()
+    return _shown(matching, first, last, unit, at, me.desk())
 
 
-_counting = ThreadPoolExecutor(64, "figures")
-"""Of all that ask at once; nearly all of the time they wait for the process that counts."""
-
-
-# As they are and not as a copy for each who asks: nobody changes them.
 @st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=loaders.FILTER_KEY, validate=_hold)
 def _shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, _seat: Seat) -> Shown | None:
     hours = {Priority(name): hours for name, hours in _seat.settings.target_hours.items()}
@@ -69,7 +81,7 @@ def draw(figures: Shown | None, unit: Unit, at: str, theme: str) -> None:
         st.caption("This period has not begun.")
         return
     period = figures.period
-    of = f"{figures.matching.model_dump_json()} {period.first} {period.last} {unit} {at} {theme} {period.now}"
+    of = f"{figures.matching.model_dump_json()} {period.first} {period.last} {unit} {at} {period.now}"
     _drawn("above", of, theme, figures)
     left, right = st.columns(2)  # two stacks of cards, each as high as it is
     with left:
@@ -81,7 +93,7 @@ def draw(figures: Shown | None, unit: Unit, at: str, theme: str) -> None:
 
 @st.cache_data(max_entries=72, show_spinner=False)
 def _drawn(part: str, of: str, theme: str, _figures: Shown) -> None:
-    """A part of the figures, which `of` tells from any others."""
+    """A part of the figures: `of` tells them from any others."""
     match part:
         case "above":
             changes.draw(_figures)
