@@ -165,7 +165,6 @@ def write(told: BinaryIO, out: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(10)  # whoever waits for a page comes first
     try:
         write(sys.stdin.buffer, sys.stdout.buffer)
     except (DatabaseUnavailable, BrokenPipeError):

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 BATCH = 256 * 1024
 """Bytes in a batch of rows."""
 
-AHEAD = 8
-"""Batches that may wait for the reader."""
+AHEAD = 2
+"""Batches that may wait for the reader: until so many do, the query goes on when the reader pauses."""
 
 STALL = 120.0
 """Seconds without a look from the reader, after which it counts as gone."""

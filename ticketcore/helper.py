@@ -133,7 +133,8 @@ class Helper:
         with self._starting:
             if self._is_closed:
                 return
-            process = processes.start("ticketcore.helper", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            process = processes.start("ticketcore.helper", is_urgent=True, **pipes)
             self._young = process
         try:
             cast(BinaryIO, process.stdin).write(pickle.dumps(self._db.addresses))

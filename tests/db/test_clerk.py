@@ -136,4 +136,5 @@ def test_the_password_of_the_database_is_on_no_command_line(db: Database, sql: s
     export = begin(db)
     (child,) = children()
     assert child.cmdline()[1:] == ["-m", "ticketcore.clerk"]
+    assert child.nice() == psutil.Process().nice() + 10, "whoever waits for a page comes first"
     export.close()

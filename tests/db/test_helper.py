@@ -136,6 +136,7 @@ def test_until_it_is_there_the_desk_counts_itself_and_waits_for_nobody(sql: sa.C
     assert children() == []
     assert helper.ask("", number, TicketFilter()) == (5, os.getpid())
     assert there(helper) == children()[0].pid
+    assert children()[0].nice() == psutil.Process().nice(), "somebody waits for it"
 
 
 def test_the_desk_keeps_no_orders_of_tickets_once_the_process_has_them(

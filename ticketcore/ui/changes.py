@@ -59,7 +59,7 @@ def _metric(
     places = 1 if unit else 0
     few = "" if behind is None or behind >= FEW else f" · only {behind}"
     than = "the beginning of the period" if name == "Backlog" else "the equally long period before"
-    with st.container(border=True, gap="xxsmall"):
+    with st.container(border=True, gap="xxsmall", height="stretch"):
         st.metric(
             f"{name}{few}", "–" if now is None else f"{now:,.{places}f}{unit}",
             delta=None if now is None or earlier is None

@@ -26,7 +26,7 @@ def draw(matching: TicketFilter, at: str, zone: str, theme: str) -> None:
         _metric("Open", numbers.open_tickets, narrowed(matching, status=Status.OPEN), of)
         in_progress = numbers.status_breakdown[Status.IN_PROGRESS]
         _metric("In progress", in_progress, narrowed(matching, status=Status.IN_PROGRESS), of)
-        with st.container(border=True):
+        with st.container(border=True, height="stretch"):
             st.metric("Average per day", f"{numbers.avg_tickets_per_day:,.1f}", help=MEANINGS["Average per day"])
     with st.grid(3, min_column_width=300):
         breakdowns: tuple[tuple[str, Mapping[Any, int], Mapping[Any, str] | None], ...] = (
@@ -49,7 +49,7 @@ def draw(matching: TicketFilter, at: str, zone: str, theme: str) -> None:
 
 
 def _metric(name: str, number: int, behind: TicketFilter, zone: ZoneInfo) -> None:
-    with st.container(border=True, gap="xxsmall"):
+    with st.container(border=True, gap="xxsmall", height="stretch"):
         st.metric(name, f"{number:,}")
         if number:
             links.go(f"{number:,} tickets", links.address(behind, zone))
