@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
 GENTLY = ("nice", "-n", "10")
 """What runs a command so that whoever waits for a page comes first, from its first moment on: to begin takes a second
 of a processor."""
