@@ -30,7 +30,7 @@ from ticketcore.filters import Sort, TicketFilter
 _FRAME = struct.Struct(">IQ")
 
 _TURNS = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
-"""Held while a piece is awaited: for each there are two that compute, a process here and one of the database, and half
+"""Held while a piece is awaited, and before that while somebody waits for a page: for each there are two that compute, a process here and one of the database, and half
 of the processors are for those who wait for a page."""
 
 COURTESY = 2.0
@@ -63,7 +63,7 @@ class Apart:
         """Raises DatabaseUnavailable if the database is away."""
         self.rows = 0
         self.state = "running"
-        self._began, self._paused = time.monotonic(), 0.0
+        self._took = self._paused = 0.0
         url, replica = db.addresses
         job = {
             "url": url, "replica": replica, "matching": matching.model_dump_json(), "format": format.value,
@@ -94,10 +94,12 @@ class Apart:
         """
         try:
             while True:
-                self._make_room()
                 with _turn():
+                    self._make_room()
+                    began = time.monotonic()
                     size, self.rows = _FRAME.unpack(self._read(_FRAME.size))
                     piece = self._read(size)
+                    self._took += time.monotonic() - began
                 if not size:
                     self.state = "done"
                     return
@@ -118,9 +120,9 @@ class Apart:
             self.state = "broken"
 
     def _make_room(self) -> None:
-        """Lets those go first who wait for a page, for at most half of the time: the file gets on in any case."""
+        """Lets those go first who wait for a page, and all other exports with them: no longer than pieces took so far."""
         now = time.monotonic()
-        courtesy.after_others(min(PAUSE, (now - self._began) / 2 - self._paused))
+        courtesy.after_others(min(PAUSE, self._took - self._paused))
         self._paused += time.monotonic() - now
 
     def _read(self, size: int) -> bytes:

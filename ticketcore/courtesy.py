@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LONG = 0.1
+LONG = 0.05
 """Seconds of waiting for a page from which on others make room."""
 
 _LOOK = 0.01
