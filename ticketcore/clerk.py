@@ -30,8 +30,8 @@ from ticketcore.filters import Sort, TicketFilter
 _FRAME = struct.Struct(">IQ")
 
 _TURNS = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
-"""Held while a piece is awaited, and before that while somebody waits for a page: for each there are two that compute, a process here and one of the database, and half
-of the processors are for those who wait for a page."""
+"""Held while a piece is awaited, and before that while others wait for a page: for each piece two processes compute, one
+here and one of the database, and half of the processors are for whoever waits for a page."""
 
 COURTESY = 2.0
 """Seconds for which one that waits lets another go first: that may be one whose query sends nothing for long."""
@@ -120,7 +120,7 @@ class Apart:
             self.state = "broken"
 
     def _make_room(self) -> None:
-        """Lets those go first who wait for a page, and all other exports with them: no longer than pieces took so far."""
+        """Waits while others wait for a page, and with it all exports: for no longer than its pieces took so far."""
         now = time.monotonic()
         courtesy.after_others(min(PAUSE, self._took - self._paused))
         self._paused += time.monotonic() - now
