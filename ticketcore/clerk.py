@@ -30,8 +30,8 @@ from ticketcore.filters import Sort, TicketFilter
 _FRAME = struct.Struct(">IQ")
 
 _TURNS = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
-"""Held while a piece is awaited, and before that while others wait for a page: for each piece two processes compute, one
-here and one of the database, and half of the processors are for whoever waits for a page."""
+"""Held while a piece is awaited, and before that while others wait for a page: for each piece two processes compute,
+one here and one of the database, and half of the processors are for whoever waits for a page."""
 
 COURTESY = 2.0
 """Seconds for which one that waits lets another go first: that may be one whose query sends nothing for long."""
