@@ -14,7 +14,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from typing import BinaryIO, cast
@@ -30,14 +29,11 @@ from ticketcore.filters import Sort, TicketFilter
 _FRAME = struct.Struct(">IQ")
 
 _TURNS = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
-"""Held while a piece is awaited, and before that while others wait for a page: for each piece two processes compute,
-one here and one of the database, and half of the processors are for whoever waits for a page."""
+"""Held while a piece is awaited: for each there are two that compute, a process here and one of the database, and half
+of the processors are for those who wait for a page."""
 
 COURTESY = 2.0
 """Seconds for which one that waits lets another go first: that may be one whose query sends nothing for long."""
-
-PAUSE = 0.25
-"""Seconds for which a piece of a file waits at most while somebody waits for a page."""
 
 PATIENCE = 3.0
 """Seconds in which a process ends by itself when it is told to."""
@@ -63,14 +59,15 @@ class Apart:
         """Raises DatabaseUnavailable if the database is away."""
         self.rows = 0
         self.state = "running"
-        self._took = self._paused = 0.0
         url, replica = db.addresses
         job = {
             "url": url, "replica": replica, "matching": matching.model_dump_json(), "format": format.value,
             "columns": [column.name for column in columns], "sort": sort.value, "signature": signature,
-            "zone": zone.key, "now": now.isoformat(),
+            "zone": zone.key, "now": now.isoformat(), "courtesy": courtesy.share(),
         }  # fmt: skip
-        self._process = processes.start("ticketcore.clerk", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = processes.start(
+            "ticketcore.clerk", stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[job["courtesy"]]
+        )
         told, self._pieces = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
         try:
             told.write(json.dumps(job).encode())
@@ -95,11 +92,8 @@ class Apart:
         try:
             while True:
                 with _turn():
-                    self._make_room()
-                    began = time.monotonic()
                     size, self.rows = _FRAME.unpack(self._read(_FRAME.size))
                     piece = self._read(size)
-                    self._took += time.monotonic() - began
                 if not size:
                     self.state = "done"
                     return
@@ -119,12 +113,6 @@ class Apart:
         if self.state != "done":
             self.state = "broken"
 
-    def _make_room(self) -> None:
-        """Waits while others wait for a page, and with it all exports: for no longer than its pieces took so far."""
-        now = time.monotonic()
-        courtesy.after_others(min(PAUSE, self._took - self._paused))
-        self._paused += time.monotonic() - now
-
     def _read(self, size: int) -> bytes:
         try:
             found = self._pieces.read(size)
@@ -138,6 +126,7 @@ class Apart:
 def write(told: BinaryIO, out: BinaryIO) -> None:
     """Does one job."""
     job = json.loads(told.read())
+    courtesy.attend(job["courtesy"])
     db = Database(job["url"], job["replica"])
     try:
         export = Export(

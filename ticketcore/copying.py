@@ -7,6 +7,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Generator
 from typing import Any
 
@@ -15,6 +16,7 @@ import psycopg2.errors
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import psycopg2 as psycopg2_dialect
 
+from ticketcore import courtesy
 from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable
 
@@ -42,6 +44,7 @@ class CopyOut:
         self._batches: queue.Queue[list[bytes] | BaseException | None] = queue.Queue(AHEAD)
         self._rows: list[bytes] = []
         self._size = 0
+        self._began, self._paused = time.monotonic(), 0.0
         self._left = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -102,11 +105,19 @@ class CopyOut:
             self._connection.cancel()
 
     def write(self, row: bytes) -> None:
-        """Takes the next row from the driver."""
+        """Takes the next row from the driver: while somebody waits for a page, later, and the query waits as well."""
+        if courtesy.is_waited_for(courtesy.LONG):
+            self._make_room()
         self._rows.append(row)
         self._size += len(row)
         if self._size >= BATCH:
             self._hand_over()
+
+    def _make_room(self) -> None:
+        """For at most half of the time: the copy gets on in any case."""
+        now = time.monotonic()
+        courtesy.after_others((now - self._began) / 2 - self._paused)
+        self._paused += time.monotonic() - now
 
     def _hand_over(self) -> None:
         if self._left.is_set():

@@ -1,37 +1,96 @@
-"""Who goes first: whoever waits for a page, before what takes long anyway."""
+"""Who goes first: whoever waits for a page, before what takes long anyway, here and in the processes beside the desk's.
 
+Since when somebody waits stands in a piece of memory, which such a process is given as a file without a name.
+"""
+
+import math
+import mmap
+import struct
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
-LONG = 0.05
+LONG = 0.03
 """Seconds of waiting for a page from which on others make room."""
 
-_LOOK = 0.01
+_LOOK = 0.005
 
-_waiting: dict[int, float] = {}
-"""The threads that do something for somebody who waits for it, and since when (`time.monotonic`)."""
+_MOMENT = struct.Struct("d")
+
+
+class _Told:
+    """Since when the one waits who has waited longest (`time.monotonic`); infinity for nobody."""
+
+    def __init__(self) -> None:
+        self._memory: bytearray | mmap.mmap = bytearray(_MOMENT.pack(math.inf))
+        self._file: IO[bytes] | None = None
+        self._lock = threading.Lock()
+        self._waiting: dict[int, float] = {}
+        """By the threads that do something for them."""
+
+    def begin(self) -> None:
+        with self._lock:
+            self._waiting[threading.get_ident()] = time.monotonic()
+            self._say()
+
+    def end(self) -> None:
+        with self._lock:
+            self._waiting.pop(threading.get_ident(), None)
+            self._say()
+
+    def _say(self) -> None:
+        _MOMENT.pack_into(self._memory, 0, min(self._waiting.values(), default=math.inf))
+
+    def since(self) -> float:
+        found: float = _MOMENT.unpack_from(self._memory)[0]
+        return found
+
+    def share(self) -> int:
+        with self._lock:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the process lives
+                self._file.truncate(_MOMENT.size)
+                self._memory = mmap.mmap(self._file.fileno(), _MOMENT.size)
+                self._say()
+            return self._file.fileno()
+
+    def attend(self, descriptor: int) -> None:
+        self._memory = mmap.mmap(descriptor, _MOMENT.size)
+
+
+_told = _Told()
 
 
 @contextmanager
 def first() -> Iterator[None]:
     """While somebody waits for what is done in the block."""
-    thread = threading.get_ident()
-    _waiting[thread] = time.monotonic()
+    _told.begin()
     try:
         yield
     finally:
-        _waiting.pop(thread, None)
+        _told.end()
 
 
-def is_waited_for() -> bool:
-    """Whether somebody waits."""
-    return bool(_waiting)
+def is_waited_for(seconds: float = 0.0) -> bool:
+    """Whether somebody waits, and has waited for so long."""
+    return _told.since() <= time.monotonic() - seconds
 
 
 def after_others(longest: float) -> None:
     """Waits until nobody is left who has waited for a page for longer than `LONG`, or for so many seconds."""
     until = time.monotonic() + longest
-    while (now := time.monotonic()) < until and any(since < now - LONG for since in list(_waiting.values())):
+    while time.monotonic() < until and is_waited_for(LONG):
         time.sleep(_LOOK)
+
+
+def share() -> int:
+    """The descriptor of the file by which another process sees who waits here; it has to be passed to it."""
+    return _told.share()
+
+
+def attend(descriptor: int) -> None:
+    """Makes room for those who wait in the process that passed this."""
+    _told.attend(descriptor)

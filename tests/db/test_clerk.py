@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle import put
-from ticketcore import clerk, courtesy
+from ticketcore import courtesy
 from ticketcore import exports as exports_of_process
 from ticketcore.clerk import Apart
 from ticketcore.columns import chosen
@@ -45,21 +45,25 @@ def test_whoever_waits_for_a_page_goes_first_for_at_most_half_of_the_time(
     db: Database, sql: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(sql, [{"title": f"Ticket {number}", "description": "x" * 20_000} for number in range(100)])
+    undisturbed = b"".join(begin(db, Export).chunks())
     paused: list[float] = []
+    after_others = courtesy.after_others
 
     def pause(longest: float) -> None:
-        paused.append(longest)
-        time.sleep(max(longest, 0))
+        before = time.monotonic()
+        after_others(longest)
+        paused.append(time.monotonic() - before)
 
     monkeypatch.setattr(courtesy, "after_others", pause)
-    began = time.monotonic()
-    apart, here = begin(db), begin(db, Export)
-    pieces = list(apart.chunks())
-    assert len(paused) > len(pieces) > 3
-    assert max(paused) > 0
-    assert all(longest <= clerk.PAUSE for longest in paused)
-    assert sum(longest for longest in paused if longest > 0) <= (time.monotonic() - began) / 2
-    assert b"".join(pieces) == b"".join(here.chunks())
+    monkeypatch.setattr(courtesy, "LONG", 0.0)
+    with courtesy.first():
+        began = time.monotonic()
+        here = begin(db, Export)
+        assert b"".join(here.chunks()) == undisturbed
+        took = time.monotonic() - began
+        assert b"".join(begin(db, Apart).chunks()) == undisturbed
+    assert len(paused) == 100, "with every row"
+    assert 0.2 * took < sum(paused) < 0.6 * took
 
 
 def children() -> list[psutil.Process]:

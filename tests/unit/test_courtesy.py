@@ -1,5 +1,7 @@
 """Whoever waits for a page goes first, for a while."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -58,3 +60,33 @@ def test_it_does_not_wait_for_somebody_who_is_served_at_once(monkeypatch: pytest
     monkeypatch.setattr(courtesy, "LONG", 60.0)
     with somebody_waits():
         assert took(20) < 10
+
+
+def test_another_process_sees_who_waits_here() -> None:
+    """It prints whether somebody waits whenever it is given a line."""
+    descriptor = courtesy.share()
+    assert courtesy.share() == descriptor
+    look = (
+        f"import sys\nfrom ticketcore import courtesy\ncourtesy.attend({descriptor})\n"
+        "for _ in sys.stdin: print(courtesy.is_waited_for(), courtesy.is_waited_for(60), flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", look], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=[descriptor]
+    ) as other:
+        assert other.stdin
+        assert other.stdout
+
+        def seen() -> str:
+            other.stdin.write("\n")
+            other.stdin.flush()
+            return other.stdout.readline().strip()
+
+        assert seen() == "False False"
+        with somebody_waits() as over:
+            assert seen() == "True False"
+            with courtesy.first():
+                pass
+            assert seen() == "True False", "one of two still waits"
+            over.set()
+        assert seen() == "False False"
+        other.stdin.close()
