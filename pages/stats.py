@@ -27,10 +27,10 @@ with guard():
         above, between = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
         with between:
             period = spans.box(at)
-        report.ahead(matching, *period, at)
+        coming = report.ahead(matching, *period, at)
         with above:
             figures.draw(matching, at, zone.key, theme)
-        shown = report.shown(matching, *period, at)
+        shown = report.shown(matching, *period, at, coming)
         if shown:
             with between:
                 workbook.button(shown)

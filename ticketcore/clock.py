@@ -43,7 +43,7 @@ _keeping = threading.Lock()
 def changes(db: Readable, zone: str, first: datetime, last: datetime) -> Changes:
     """Since when, from `first` to `last`, a clock in the zone is how far ahead of UTC; the first of them is `first`.
 
-    And from there on to the end of the second day after `last`: what is kept for a day has to hold for all of it.
+    It may say more than was asked, of the day after `last`: what is kept for a day (UTC) has to hold for all of it.
 
     Raises:
         DatabaseUnavailable: the database is away.
@@ -64,6 +64,8 @@ def changes(db: Readable, zone: str, first: datetime, last: datetime) -> Changes
 
 def hours(db: Readable, zone: str, first: datetime, last: datetime) -> tuple[Moments, Moments]:
     """The hours that a clock in the zone shows from `first` until `last`: when each begins, the first with `first`.
+
+    If the clock is changed soon after `last`, also the one that then begins.
 
     And which of the week each is, from 0 for that after midnight on Monday to 167.
 

@@ -28,6 +28,9 @@ BATCH = 256 * 1024
 AHEAD = 2
 """Batches that may wait for the reader: until so many do, the query goes on when the reader pauses."""
 
+PAUSE = 0.5
+"""Seconds for which a copy waits at most, at a time, for those who wait for a page."""
+
 STALL = 120.0
 """Seconds without a look from the reader, after which it counts as gone."""
 
@@ -44,7 +47,7 @@ class CopyOut:
         self._batches: queue.Queue[list[bytes] | BaseException | None] = queue.Queue(AHEAD)
         self._rows: list[bytes] = []
         self._size = 0
-        self._began, self._paused = time.monotonic(), 0.0
+        self._began = time.monotonic()
         self._left = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -114,16 +117,17 @@ class CopyOut:
             self._hand_over()
 
     def _make_room(self) -> None:
-        """For at most half of the time: the copy gets on in any case."""
-        now = time.monotonic()
-        courtesy.after_others((now - self._began) / 2 - self._paused)
-        self._paused += time.monotonic() - now
+        """No longer than was worked since the last time: the copy gets on in any case."""
+        courtesy.after_others(min(time.monotonic() - self._began, PAUSE), self._left)
+        self._began = time.monotonic()
 
     def _hand_over(self) -> None:
         if self._left.is_set():
             raise ConnectionAbortedError
         if self._rows:
+            before = time.monotonic()
             self._batches.put(self._rows, timeout=STALL)
+            self._began += time.monotonic() - before  # to wait for the reader is no work
             self._rows, self._size = [], 0
 
     def _copy(self, query: sa.Select[Any], options: str) -> None:

@@ -1,17 +1,17 @@
 """Who goes first: whoever waits for a page, before what takes long anyway, here and in the processes beside the desk's.
 
-Since when somebody waits stands in a piece of memory, which such a process is given as a file without a name.
+Since when somebody waits stands in a piece of memory, which such a process is given as a file.
 """
 
 import math
 import mmap
+import os
 import struct
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
 
 LONG = 0.03
 """Seconds of waiting for a page from which on others make room."""
@@ -26,7 +26,7 @@ class _Told:
 
     def __init__(self) -> None:
         self._memory: bytearray | mmap.mmap = bytearray(_MOMENT.pack(math.inf))
-        self._file: IO[bytes] | None = None
+        self._descriptor: int | None = None
         self._lock = threading.Lock()
         self._waiting: dict[int, float] = {}
         """By the threads that do something for them."""
@@ -42,7 +42,7 @@ class _Told:
             self._say()
 
     def _say(self) -> None:
-        _MOMENT.pack_into(self._memory, 0, min(self._waiting.values(), default=math.inf))
+        self._memory[: _MOMENT.size] = _MOMENT.pack(min(self._waiting.values(), default=math.inf))
 
     def since(self) -> float:
         found: float = _MOMENT.unpack_from(self._memory)[0]
@@ -50,15 +50,23 @@ class _Told:
 
     def share(self) -> int:
         with self._lock:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the process lives
-                self._file.truncate(_MOMENT.size)
-                self._memory = mmap.mmap(self._file.fileno(), _MOMENT.size)
-                self._say()
-            return self._file.fileno()
+            if self._descriptor is None:
+                descriptor = _file()
+                os.write(descriptor, self._memory[: _MOMENT.size])
+                self._memory = mmap.mmap(descriptor, _MOMENT.size)
+                self._descriptor = descriptor
+            return self._descriptor
 
     def attend(self, descriptor: int) -> None:
         self._memory = mmap.mmap(descriptor, _MOMENT.size)
+
+
+def _file() -> int:
+    """The descriptor of a file without a name; in memory, where a full disk does not matter, if the system can."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("courtesy")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 _told = _Told()
@@ -79,11 +87,12 @@ def is_waited_for(seconds: float = 0.0) -> bool:
     return _told.since() <= time.monotonic() - seconds
 
 
-def after_others(longest: float) -> None:
-    """Waits until nobody is left who has waited for a page for longer than `LONG`, or for so many seconds."""
+def after_others(longest: float, given_up: threading.Event) -> None:
+    """Waits until nobody is left who has waited for a page for longer than `LONG`; or for so many seconds, or until it
+    is given up."""
     until = time.monotonic() + longest
-    while time.monotonic() < until and is_waited_for(LONG):
-        time.sleep(_LOOK)
+    while time.monotonic() < until and is_waited_for(LONG) and not given_up.wait(_LOOK):
+        pass
 
 
 def share() -> int:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import click
 
-from ticketcore import desk, lessons, settings
+from ticketcore import desk, lessons, processes, settings
 from ticketcore.database import Database
 from ticketcore.errors import TicketDeskError
 from ticketcore.suggestion import PARTS
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m ticketcore.learn", description="Learn from the desk's tickets.")
     parser.add_argument("--if-grown", action="store_true", help="only if the desk has grown by a tenth since")
     chosen = parser.parse_args(arguments)
-    os.nice(10)  # whoever waits for a page comes first
+    os.nice(max(0, processes.GENTLY - os.nice(0)))  # whoever waits for a page comes first
     try:
         with contextlib.closing(desk.open_desk(settings.read(), learns=False)) as opened:
             click.echo(_learned(opened.itself.db, if_grown=chosen.if_grown))

@@ -33,9 +33,12 @@ def somebody_waits() -> Iterator[threading.Event]:
         thread.join()
 
 
-def took(longest: float) -> float:
+def took(longest: float, *, is_given_up: bool = False) -> float:
+    given_up = threading.Event()
+    if is_given_up:
+        given_up.set()
     began = time.monotonic()
-    courtesy.after_others(longest)
+    courtesy.after_others(longest, given_up)
     return time.monotonic() - began
 
 
@@ -51,6 +54,7 @@ def test_what_takes_long_waits_for_somebody_who_waits_for_long_and_not_for_ever(
     with somebody_waits() as over:
         assert courtesy.is_waited_for()
         assert took(0.2) >= 0.2
+        assert took(20, is_given_up=True) < 10
         threading.Timer(0.1, over.set).start()
         assert 0.1 <= took(20) < 10
     assert not courtesy.is_waited_for(), "a page that fails is no longer waited for either"

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -31,14 +32,23 @@ def _hold(figures: Shown | None) -> bool:
     return datetime.now(UTC) < figures.period.now + max(YOUNG, min(FRESH, due - figures.period.now))
 
 
-def ahead(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> None:
+@dataclass
+class Ahead:
+    """What is counted ahead, and why it failed."""
+
+    error: TicketDeskError | None = None
+
+
+def ahead(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Ahead:
     """Has the figures counted that `shown` will be asked for while the page is drawn as far as it can be without them.
 
     Where the desk counts by itself, nothing would be won: its process computes on one processor at a time.
     """
-    seat = me.desk()
+    seat, coming = me.desk(), Ahead()
     if seat.helper.is_there and _counting.acquire(blocking=False):
-        threading.Thread(target=_count, args=(matching, first, last, unit, at, seat), daemon=True).start()
+        of = (matching, first, last, unit, at, seat, coming)
+        threading.Thread(target=_count, args=of, daemon=True).start()
+    return coming
 
 
 _counting = threading.BoundedSemaphore(16)
@@ -47,7 +57,7 @@ _counting = threading.BoundedSemaphore(16)
 
 def _count(*of: Any) -> None:
     try:
-        with suppress(TicketDeskError):  # `shown` will say so
+        with suppress(TicketDeskError):  # `shown` says so
             _shown(*of)
     finally:
         _counting.release()
@@ -56,23 +66,31 @@ def _count(*of: Any) -> None:
 # As they are and not as a copy for each who asks: nobody changes them. Kept twice, because what is counted ahead has no
 # page on which it could say so.
 @st.cache_resource(max_entries=24, show_spinner="Counting …", hash_funcs=loaders.FILTER_KEY, validate=_hold)
-def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str) -> Shown | None:
+def shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, _ahead: Ahead) -> Shown | None:
     """The figures of the period from `first` to `last`, as of version `at`; None if it has not begun.
 
     Raises:
-        DatabaseUnavailable: the database is away, or too many others ask.
+        DatabaseUnavailable: the database is away, or too many others ask; now or when they were counted ahead.
     """
-    return _shown(matching, first, last, unit, at, me.desk())
+    return _shown(matching, first, last, unit, at, me.desk(), _ahead)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=loaders.FILTER_KEY, validate=_hold)
-def _shown(matching: TicketFilter, first: date, last: date, unit: Unit, at: str, _seat: Seat) -> Shown | None:
+def _shown(
+    matching: TicketFilter, first: date, last: date, unit: Unit, at: str, _seat: Seat, _ahead: Ahead
+) -> Shown | None:  # fmt: skip
+    if _ahead.error:  # to try again would take as long
+        raise _ahead.error
     hours = {Priority(name): hours for name, hours in _seat.settings.target_hours.items()}
     targets = {priority: timedelta(hours=hours[priority]) for priority in Priority if priority in hours}
     period = Period(first, last, _seat.settings.timezone, datetime.now(UTC))
     if not period.buckets(unit):
         return None
-    return _seat.helper.ask(loaders.snapshot(at), marks.shown, matching, period, unit, targets)
+    try:
+        return _seat.helper.ask(loaders.snapshot(at), marks.shown, matching, period, unit, targets)
+    except TicketDeskError as error:
+        _ahead.error = error
+        raise
 
 
 def draw(figures: Shown | None, unit: Unit, at: str, theme: str) -> None:
