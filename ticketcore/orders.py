@@ -23,17 +23,23 @@ def picking(meant: npt.NDArray[np.bool_]) -> Array:
 
 
 @dataclass(frozen=True)
-class Runs:
-    """Tickets in the order of what they have in common, and among those of when something happened to them."""
+class _Ordered:
+    """Tickets in some order."""
 
     codes: Array
-    """A row for each run: what its tickets have in common."""
-    edges: npt.NDArray[np.intp]
-    """Where each run begins, and where the last one ends."""
+    """A row for each kind of tickets: what they have in common."""
     places: npt.NDArray[np.intp]
     """Where each ticket is among the rows."""
     at: Moments
-    """When it happened."""
+    """When something happened to it."""
+
+
+@dataclass(frozen=True)
+class Runs(_Ordered):
+    """Tickets of one kind after those of another, and among those in the order of when it happened to them."""
+
+    edges: npt.NDArray[np.intp]
+    """Where the run of each kind begins, and where the last one ends."""
     _columns: dict[str, Array] = field(default_factory=dict, compare=False)
 
     def since(self, cut: int | None) -> Iterator[tuple[Array, slice]]:
@@ -51,17 +57,11 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Line:
-    """Tickets in the order of when something happened to them, and of which kind each is."""
+class Line(_Ordered):
+    """Tickets in the order of when it happened to them, whatever their kind."""
 
-    codes: Array
-    """A row for each kind: what its tickets have in common."""
     kind: npt.NDArray[np.int32]
-    """Of each ticket, its row."""
-    places: npt.NDArray[np.intp]
-    """Where each ticket is among the rows."""
-    at: Moments
-    """When it happened."""
+    """Of each ticket."""
 
 
 def in_runs(codes: Sequence[Array], at: Moments) -> Runs:
@@ -78,11 +78,11 @@ def in_runs(codes: Sequence[Array], at: Moments) -> Runs:
     begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else np.empty(0, dtype=np.intp)
     first = order[begins]
     common = np.stack([some[first] for some in codes], axis=1)
-    return Runs(common, np.r_[begins, len(order)], order, at[order])
+    return Runs(common, order, at[order], np.r_[begins, len(order)])
 
 
 def line_of(runs: Runs) -> Line:
     """The same tickets by the moment alone."""
     order = np.argsort(runs.at, kind="stable")
     kind = np.repeat(np.arange(len(runs.codes), dtype=np.int32), np.diff(runs.edges))
-    return Line(runs.codes, kind[order], runs.places[order], runs.at[order])
+    return Line(runs.codes, runs.places[order], runs.at[order], kind[order])
