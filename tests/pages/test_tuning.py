@@ -12,11 +12,11 @@ import pytest
 from streamlit import config, type_util
 from streamlit.proto.NewSession_pb2 import NewSession
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
-from streamlit.runtime import app_session, runtime
+from streamlit.runtime import app_session
 from streamlit.runtime.app_session import AppSession, AppSessionState
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
-from ticketcore.ui import tuning
+from ticketcore.ui import sending, tuning
 
 SECTIONS = ("theme", "theme.light", "theme.dark", "theme.sidebar", "theme.light.sidebar", "theme.dark.sidebar")
 
@@ -32,7 +32,7 @@ def untuned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     populate, threshold = app_session._populate_theme_msg, gc.get_threshold()
     monkeypatch.setattr(app_session, "_populate_theme_msg", populate)  # put back afterwards
     monkeypatch.setattr(config, "_config_lock", config._config_lock)
-    monkeypatch.setitem(vars(runtime), "asyncio", asyncio)
+    monkeypatch.setattr(sending, "tune", lambda: None)  # see test_sending.py
     monkeypatch.setattr(AppSession, "_create_scriptrunner", AppSession._create_scriptrunner)
     monkeypatch.setattr(type_util, "get_func_parameters", type_util.get_func_parameters)
     yield populate
@@ -73,36 +73,6 @@ def test_what_was_loaded_is_looked_through_no_more_and_what_comes_still_is(untun
     left = weakref.ref(Circle())
     gc.collect()
     assert left() is None
-
-
-def test_others_get_their_turn_after_some_messages_and_after_every_pause(untuned: Any) -> None:
-    tuning.tune()
-    sleep = vars(runtime)["asyncio"].sleep
-
-    async def messages(number: int, pause: float) -> int:
-        """How often others got their turn while so many messages were sent."""
-        turns = 0
-
-        async def other() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await asyncio.sleep(0)
-
-        task = asyncio.create_task(other())
-        for _ in range(number):
-            await sleep(pause)
-        task.cancel()
-        return turns
-
-    with ThreadPoolExecutor(1) as apart:  # a loop of its own, whatever runs in this thread
-
-        def turns(number: int, pause: float) -> int:
-            return apart.submit(lambda: asyncio.run(messages(number, pause))).result()
-
-        assert turns(10 * tuning.TOGETHER, 0) == 10
-        assert turns(3, 0.01) >= 3
-    assert vars(runtime)["asyncio"].wait is asyncio.wait
 
 
 class Session:

@@ -2,28 +2,22 @@
 what was to be shown. And how Python collects garbage, for the same reason.
 """
 
-import asyncio
 import gc
-import itertools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache
-from types import SimpleNamespace
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from streamlit import config, env_util, type_util
 from streamlit.proto.NewSession_pb2 import CustomThemeConfig
-from streamlit.runtime import app_session, runtime
+from streamlit.runtime import app_session
 from streamlit.runtime.app_session import AppSession, AppSessionState
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
 
+from ticketcore.ui import sending
+
 Populate = Callable[..., None]
 Create = Callable[[AppSession, RerunData], None]
-
-TOGETHER = 50
-"""Messages to a browser after which the event loop looks what else there is to do; Streamlit lets 500 wait."""
-
 
 SOON = 0.01
 """Seconds after which a run that cannot begin yet is tried again."""
@@ -35,10 +29,10 @@ def tune() -> None:
     # while holding it lets all others wait. Once the process runs nobody changes them, and to look needs no lock.
     config._config_lock = nullcontext()  # type: ignore[assignment]
     app_session._populate_theme_msg = _kept(app_session._populate_theme_msg)
-    # Streamlit's loop looks up after each message. While others compute, it waits for the interpreter every time: for
-    # 200 messages a second, with one who computes beside it.
-    vars(runtime)["asyncio"] = SimpleNamespace(**{**vars(asyncio), "sleep": _seldom()})
-    vars(app_session)["AppSession"]._create_scriptrunner = _one_by_one(AppSession._create_scriptrunner)
+    AppSession._create_scriptrunner = _one_by_one(  # type: ignore[assignment, method-assign]
+        AppSession._create_scriptrunner
+    )
+    sending.tune()
     # What is cached is found by the names of its arguments, for each of which Streamlit reads the whole signature.
     type_util.get_func_parameters = lru_cache(type_util.get_func_parameters)
 
@@ -53,17 +47,6 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 10, 10)
-
-
-def _seldom() -> Callable[[float], Coroutine[Any, Any, None]]:
-    """`asyncio.sleep`, which gives way to others without sleeping once in a while alone."""
-    messages = itertools.count(1)
-
-    async def sleep(seconds: float) -> None:
-        if seconds or next(messages) % TOGETHER == 0:
-            await asyncio.sleep(seconds)
-
-    return sleep
 
 
 def _one_by_one(create: Create) -> Create:

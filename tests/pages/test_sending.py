@@ -1,0 +1,244 @@
+"""What pages draw reaches browsers as Streamlit sends it, in fewer steps."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime import runtime
+from streamlit.runtime.app_session import AppSession, AppSessionState
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.scriptrunner import ScriptRunnerEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from ticketcore.ui import sending
+
+DRAWN = ScriptRunnerEvent.ENQUEUE_FORWARD_MSG
+STREAMLIT_S_OWN = AppSession._on_scriptrunner_event
+
+
+@pytest.fixture(autouse=True)
+def fresh_desk() -> None:
+    """In place of the empty desk of the other tests."""
+
+
+@pytest.fixture
+def tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the changes, which are taken back afterwards."""
+    monkeypatch.setitem(vars(runtime), "asyncio", asyncio)
+    for kind, name in (
+        (AppSession, "_on_scriptrunner_event"),
+        (runtime.Runtime, "_enqueued_some_message"),
+        (WebSocketsSansIOProtocol, "connection_made"),
+    ):
+        monkeypatch.setattr(kind, name, getattr(kind, name))
+    sending.tune()
+
+
+def apart(story: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """What a story comes to in a loop of its own, whatever runs in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(story())).result()
+
+
+def test_others_get_their_turn_after_some_messages_and_after_every_pause(tuned: None) -> None:
+    sleep = vars(runtime)["asyncio"].sleep
+
+    async def messages(number: int, pause: float) -> int:
+        """How often others got their turn while so many messages were sent."""
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(other())
+        for _ in range(number):
+            await sleep(pause)
+        task.cancel()
+        return turns
+
+    def turns(number: int, pause: float) -> int:
+        return apart(lambda: messages(number, pause))
+
+    assert turns(10 * sending.TOGETHER, 0) == 10
+    assert turns(3, 0.01) >= 3
+    assert vars(runtime)["asyncio"].wait is asyncio.wait
+
+
+class Session:
+    """As much of a session of Streamlit's as hears of runs, and what it would send."""
+
+    _handle_scriptrunner_event_on_event_loop = AppSession._handle_scriptrunner_event_on_event_loop
+    _enqueue_forward_msg = AppSession._enqueue_forward_msg
+    _create_script_finished_message = AppSession._create_script_finished_message
+    _create_session_status_changed_message = AppSession._create_session_status_changed_message
+    _local_sources_watcher = None
+    _run_on_save = False
+
+    def __init__(self) -> None:
+        self._event_loop = asyncio.get_running_loop()
+        self._scriptrunner: Any = "the run"
+        self._state = AppSessionState.APP_IS_RUNNING
+        self._browser_queue = ForwardMsgQueue()
+        self.woken = 0
+        self.hurt: list[dict[str, Any]] = []
+        self._event_loop.set_exception_handler(lambda _loop, context: self.hurt.append(context))
+        self._message_enqueued_callback = lambda: None
+
+    def _call_soon_on_event_loop(self, look: Callable[[], None]) -> None:
+        self.woken += 1
+        self._event_loop.call_soon_threadsafe(look)
+
+    def sent(self) -> list[bytes]:
+        return [message.SerializeToString(deterministic=True) for message in self._browser_queue.flush()]
+
+
+def element(text: str, *path: int) -> ForwardMsg:
+    message = ForwardMsg()
+    message.delta.new_element.text.body = text
+    message.metadata.delta_path[:] = path
+    return message
+
+
+def happens(tell: Any, session: Session) -> None:
+    """A page is drawn, which draws one place twice, while a run of before draws as well; and ends."""
+    for number in range(20):
+        tell(session, "the run", DRAWN, forward_msg=element(f"{number}", 0, number))
+        tell(session, "a run of before", event=DRAWN, forward_msg=element(f"old {number}", 0, number))
+    tell(session, "the run", event=DRAWN, forward_msg=element("instead", 0, 3))
+    tell(session, "the run", ScriptRunnerEvent.SCRIPT_STOPPED_FOR_RERUN)
+    tell(session, sender="the run", event=DRAWN, forward_msg=element("after the end", 1, 0))
+
+
+def test_a_browser_is_sent_what_streamlit_sends_and_its_loop_woken_once(tuned: None) -> None:
+    async def told(tell: Any) -> tuple[list[bytes], int]:
+        session = Session()
+        with ThreadPoolExecutor(1) as page:
+            page.submit(happens, tell, session).result()  # the loop looks afterwards
+        await asyncio.sleep(0.01)
+        assert session.hurt == []
+        return session.sent(), session.woken
+
+    wanted, often = apart(lambda: told(STREAMLIT_S_OWN))
+    assert len(wanted) == 20 + 3  # the end and the change of state; what was drawn twice is there once
+    assert often == 43
+    assert apart(lambda: told(AppSession._on_scriptrunner_event)) == (wanted, 1)
+
+
+def test_what_many_runs_do_at_once_arrives_whole_and_in_order(tuned: None) -> None:
+    async def story() -> None:
+        sessions = [Session() for _ in range(4)]
+        begin = threading.Barrier(len(sessions))
+
+        def draw(session: Session) -> None:
+            begin.wait()
+            for number in range(2_000):
+                AppSession._on_scriptrunner_event(  # type: ignore[misc]
+                    session,  # type: ignore[arg-type]
+                    "the run",  # type: ignore[arg-type]
+                    DRAWN,
+                    forward_msg=element(f"{number}", 0, number),
+                )
+
+        with ThreadPoolExecutor(len(sessions)) as pages:
+            runs = [pages.submit(draw, session) for session in sessions]
+            while not all(run.done() for run in runs):
+                await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        for session in sessions:
+            texts = [message.delta.new_element.text.body for message in session._browser_queue.flush()]
+            assert texts == [str(number) for number in range(2_000)]
+
+    apart(story)
+
+
+def test_what_cannot_be_heard_of_is_told_to_the_loop_and_the_rest_is_heard(tuned: None) -> None:
+    async def story() -> None:
+        session = Session()
+        tell: Any = AppSession._on_scriptrunner_event
+        tell(session, "the run", ScriptRunnerEvent.SCRIPT_STARTED)  # of no page, which Streamlit refuses
+        tell(session, "the run", DRAWN, forward_msg=element("one", 0, 0))
+        await asyncio.sleep(0.01)
+        (context,) = session.hurt
+        assert isinstance(context["exception"], RuntimeError)
+        assert len(session.sent()) == 1
+
+    apart(story)
+
+
+@pytest.mark.parametrize("where", ["on the loop", "on another thread"])
+def test_that_there_is_something_to_send_is_known(tuned: None, where: str) -> None:
+    async def story() -> bool:
+        class Objects:
+            eventloop = asyncio.get_running_loop()
+            need_send_data = asyncio.Event()
+
+        class Running:
+            def _get_async_objs(self) -> type[Objects]:
+                return Objects
+
+        tell: Any = runtime.Runtime._enqueued_some_message
+        if where == "on the loop":
+            tell(Running())
+            return Objects.need_send_data.is_set()
+        await asyncio.to_thread(tell, Running())
+        await asyncio.wait_for(Objects.need_send_data.wait(), 5)
+        return True
+
+    assert apart(story)
+
+
+class Line:
+    """A connection, and what goes over it in one piece each."""
+
+    def __init__(self) -> None:
+        self.gone: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, piece: bytes) -> None:
+        assert not self.is_closed
+        self.gone.append(piece)
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+
+def test_what_is_written_in_one_turn_goes_in_one_piece_and_before_the_end(tuned: None) -> None:
+    async def story() -> None:
+        class Protocol:
+            loop = asyncio.get_running_loop()
+            logger = type("Logger", (), {"level": 20})
+            connections: ClassVar[set[Any]] = set()
+
+        protocol: Any = Protocol()
+        line: Any = Line()
+        WebSocketsSansIOProtocol.connection_made(protocol, line)
+        transport = protocol.transport
+        for piece in (b"one", b" and", b" two"):
+            transport.write(piece)
+        assert line.gone == []
+        await asyncio.sleep(0)
+        assert line.gone == [b"one and two"]
+        await asyncio.sleep(0)
+        transport.write(b"three")
+        transport.close()
+        await asyncio.sleep(0)
+        assert line.gone == [b"one and two", b"three"]
+        assert transport.is_closing()
+        transport.write(b"to nobody")  # as where a browser went while something was on its way
+        await asyncio.sleep(0)
+        assert line.gone == [b"one and two", b"three"]
+
+    apart(story)
