@@ -66,25 +66,24 @@ def filter_bar(at: str | None, *, behind: bool = False) -> TicketFilter | None:
     `behind` lets the address hold conditions that have no field in the bar: what stands behind a figure.
     """
     unknown = _adopt_link()
-    with st.container(horizontal=True, vertical_alignment="top"):
-        st.text_input(
+    with st.grid(4, min_column_width=140) as fields:  # on a laptop a field shows two values
+        fields.cell(column_span=2).text_input(
             "Search", key="search", bind="query-params", type="search", live="300ms", on_change=_first_page,
-            placeholder="Title or description", width="stretch",
+            placeholder="Title or description",
         )  # fmt: skip
         for key, kind in FACETS.items():
             st.multiselect(
                 label(key), list(kind), key=key, bind="query-params", format_func=label, placeholder="Any",
-                on_change=_first_page, width=140, wrap=True,
+                on_change=_first_page, wrap=True,
             )  # fmt: skip
         st.multiselect(
             "Assignee", _known_assignees(at), key="assignee", bind="query-params", placeholder="Anybody",
-            accept_new_options=True, on_change=_first_page, width=140, wrap=True,
+            accept_new_options=True, on_change=_first_page, wrap=True,
         )  # fmt: skip
         for key in DATES:
             st.date_input(
-                f"Created {key}", None, _FIRST_DAY, _LAST_DAY, key=key, bind="query-params", on_change=_first_page,
-                width=140,
-            )  # fmt: skip
+                f"Created {key}", None, _FIRST_DAY, _LAST_DAY, key=key, bind="query-params", on_change=_first_page
+            )
     for fault in unknown:
         st.warning(plain(fault), icon=":material/link_off:")
     try:
