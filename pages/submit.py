@@ -77,6 +77,7 @@ def dropdowns() -> None:
         )  # fmt: skip
         column.caption(origin(part))
     why()
+    draft.keep()
     if was_thinking and not draft.is_thinking():
         st.rerun()
 
@@ -96,7 +97,13 @@ def lookalikes() -> None:
 
 with form:
     st.subheader("File a ticket")
-    if draft.filed and not any(map(draft.value, ("title", "description"))):
+    is_empty = not any(map(draft.value, ("title", "description")))
+    if is_empty and (left := drafts.left_behind(draft)):
+        st.page_link(
+            pages.page("submit"), label=f"Go on with “{plain(left[1])}”", query_params={"draft": left[0]},
+            icon=":material/edit_note:",
+        )  # fmt: skip
+    if is_empty and draft.filed:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.success(plain(draft.filed), icon=":material/check_circle:", width=320)
             st.page_link(

@@ -130,6 +130,24 @@ def test_the_fields_fill_while_typing_goes_on_and_nothing_typed_is_lost(page: Pa
     expect(description).to_be_focused()
 
 
+def test_a_half_written_ticket_is_there_again_when_the_window_was_loaded_anew(desk: Desk, page: Page) -> None:
+    write(page)
+    choose(page, "Priority", "Critical")
+    expect(page.get_by_text("Chosen by you")).to_be_visible()
+    page.reload()
+    for label, text in (("Title", "Charged twice"), ("Description", "June was charged twice.")):
+        expect(page.get_by_label(label)).to_have_value(text)
+    expect(box(page, "Priority")).to_have_value("Critical")
+    expect(box(page, "Category")).to_have_value("Billing")
+    page.goto("/stats")
+    page.go_back()
+    expect(page.get_by_label("Title")).to_have_value("Charged twice")
+    submit(page)
+    expect_filed(page, 1)
+    (ticket,) = desk.tickets()
+    assert (ticket["title"], ticket["priority"]) == ("Charged twice", "critical")
+
+
 def test_what_is_being_typed_is_filed_even_if_the_field_was_never_left(desk: Desk, page: Page) -> None:
     write(page)
     page.get_by_label("Description").fill("The last words count too.")
@@ -651,6 +669,27 @@ def test_every_page_fits_the_window_follows_the_system_s_theme_and_asks_nothing_
             return points.every(point => button.contains(what(point)));
         }"""
     ), "something covers the button"
+
+
+@pytest.mark.parametrize(("width", "least"), [(390, 0.9), (1280, 1)])
+def test_what_is_filtered_by_and_a_million_tickets_can_be_read(
+    desk: Desk, open_window: Opening, width: int, least: float
+) -> None:
+    desk.file()
+    query = "category=technical&category=billing&priority=critical&status=in_progress&status=resolved&assignee=Grace"
+    page = open_window(f"/stats?{query}", viewport={"width": width, "height": 844})
+    chosen = page.locator("[data-testid=stMultiSelect] [data-tag] > [title]:visible")
+    expect(chosen).to_have_text(["Technical", "Billing", "Critical", "In progress", "Resolved", "Grace"])
+    number = page.locator("[data-testid=stMetricValue] p")
+    expect(number.first).to_have_text("0")
+    settle(page)
+    number.evaluate_all("all => all.forEach(one => { one.textContent = '1,005,947' })")
+    share_seen = "all => all.map(one => one.clientWidth / one.scrollWidth)"
+    assert min(chosen.evaluate_all(share_seen)) >= least, "on a phone a letter of the longest may be missing"
+    assert min(number.locator("..").evaluate_all(share_seen)) == 1
+    if width > 1000:
+        tops = [box["y"] for one in chosen.all()[:2] if (box := one.bounding_box())]
+        assert tops[0] == tops[1], "two values stand beside each other"
 
 
 def is_light(element: Locator, property: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from streamlit.testing.v1.element_tree import Block, Node, Widget
 
 from tests.unit.provider import Provider, says
 from ticketcore import desk
+from ticketcore.ui import drafts
 
 MAIN = Path(__file__).parents[2] / "pages" / "main.py"
 MODEL = "small-model_1"
@@ -57,6 +59,7 @@ def fresh_desk(monkeypatch: pytest.MonkeyPatch, newest_server: str, sql: Sql) ->
     """An empty desk that the first visitor starts; it has no model unless the test asks for `provider`."""
     desk.stop()
     st.cache_data.clear()
+    monkeypatch.setattr(drafts, "_kept", OrderedDict())
     monkeypatch.setenv("DATABASE_URL", newest_server)
     monkeypatch.setenv("DESK_TIMEZONE", ZONE)
     monkeypatch.setenv("SUGGESTION_LEARN", "0")  # no page waits for it, and each test would

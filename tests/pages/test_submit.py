@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import (
     GOOD,
+    MAIN,
     MODEL,
     Filing,
     Sql,
@@ -28,7 +29,7 @@ from tests.unit.provider import Behaviour, Provider, fails, says
 from ticketcore.database import Database
 from ticketcore.errors import DatabaseUnavailable, Overloaded
 from ticketcore.lookalikes import Lookalike
-from ticketcore.ui import loaders
+from ticketcore.ui import drafts, loaders
 
 STORED = "select title, description, category, priority, status from tickets order by id"
 SUGGESTED = "select suggested_category, suggested_priority, suggestion_source from tickets order by id"
@@ -366,6 +367,107 @@ def test_a_draft_that_somebody_else_has_filed_with_another_text_is_kept_and_can_
     assert sql(STORED)[1:] == [("Mine", "My own description.", "account", "low", "open")]
     ((number,),) = sql("select id from tickets where title = 'Mine'")
     assert shows(at, f"Ticket #{number} is filed.")
+
+
+def named(name: str, **params: str) -> AppTest:
+    """A visitor with a name, who opened this address of the form."""
+    at = AppTest.from_file(MAIN, default_timeout=60)
+    at.session_state["me_name"] = name
+    at.query_params = dict(params)
+    return run(at)
+
+
+FORM = ("Title", "Description", "Category", "Priority")
+
+
+def test_a_window_that_is_loaded_anew_goes_on_with_the_ticket_until_it_is_filed(provider: Provider, sql: Sql) -> None:
+    draft = str(uuid.uuid4())
+    at = write(visit(draft=draft))
+    until(at, lambda: not is_thinking(at))
+    change(at, "Priority", "critical")
+    anew = visit(draft=draft)
+    assert values(anew, *FORM) == ["Charged twice", "June was charged twice.", "billing", "critical"]
+    assert shows(anew, "Chosen by you")
+    assert shows(anew, f"Suggested by {MODEL}")
+    assert len(provider.requests) == 1
+    click(change(anew, "Title", "Charged thrice"), "Submit ticket")
+    assert sql(STORED) == [("Charged thrice", "June was charged twice.", "billing", "critical", "open")]
+    assert values(visit(draft=draft), *FORM) == ["", "", "general", "medium"]
+
+
+def test_a_window_that_is_loaded_anew_while_the_desk_thinks_gets_a_suggestion(
+    provider: Provider, release: threading.Event
+) -> None:
+    provider.behaves(held(release, says(GOOD)))
+    draft = str(uuid.uuid4())
+    assert is_thinking(write(visit(draft=draft)))
+    anew = visit(draft=draft)
+    assert is_thinking(anew)
+    release.set()
+    until(anew, lambda: not is_thinking(anew))
+    assert values(anew, *FORM) == ["Charged twice", "June was charged twice.", "billing", "high"]
+
+
+def test_a_suggestion_that_a_run_had_taken_when_it_was_broken_off_is_there_when_the_window_is_loaded_anew(
+    provider: Provider, release: threading.Event
+) -> None:
+    provider.behaves(held(release, says(GOOD)))
+    draft = str(uuid.uuid4())
+    taken = write(visit(draft=draft)).session_state["submit_draft"]
+    release.set()
+    taken.suggestion, taken.answer = taken.answer.result(60), None
+    taken.filled["category"] = taken.suggestion.category
+    anew = visit(draft=draft)
+    until(anew, lambda: not is_thinking(anew))
+    assert values(anew, *FORM) == ["Charged twice", "June was charged twice.", "billing", "high"]
+
+
+def test_a_form_that_was_emptied_is_empty_when_it_is_loaded_anew() -> None:
+    draft = str(uuid.uuid4())
+    at = change(write(visit(draft=draft)), "Title", "")
+    assert values(visit(draft=draft), "Title", "Description") == ["", "June was charged twice."]
+    change(at, "Description", "")
+    assert values(visit(draft=draft), "Title", "Description") == ["", ""]
+
+
+def test_what_one_writes_is_shown_to_nobody_else() -> None:
+    draft = str(uuid.uuid4())
+    write(named("Ann", draft=draft))
+    assert values(visit(draft=draft), "Title", "Description") == ["", ""]
+    assert values(named("Ben", draft=draft), "Title", "Description") == ["", ""]
+    assert values(named("Ann", draft=draft), "Title", "Description") == ["Charged twice", "June was charged twice."]
+
+
+def goes_on(at: AppTest) -> list[tuple[str, str]]:
+    """What the form offers to go on with, and where that leads."""
+    return [link for link in links(at) if link[0].startswith("Go on with")]
+
+
+def test_an_empty_form_leads_to_the_ticket_that_one_left_half_written() -> None:
+    first, other = (str(uuid.uuid4()) for _ in range(2))
+    write(visit())
+    write(named("Ann", draft=first), title="  Charged  *twice* ")
+    write(named("Ben", draft=other), title="", description="word " * 50)
+    assert [label for label, _ in goes_on(named("Ann"))] == ["Go on with “Charged *twice*”"]
+    assert [label for label, _ in goes_on(named("Ben"))] == [f"Go on with “{'word ' * 16}…”"]
+    assert goes_on(named("Zoë")) == []
+    assert goes_on(visit()) == [], "nobody knows whose it is"
+    at = named("Ann")
+    ((_, address),) = goes_on(at)
+    at.query_params["draft"] = address.rpartition("draft=")[2]
+    assert goes_on(run(at)) == [], "it is the one"
+    assert values(at, "Description") == ["June was charged twice."]
+    click(at, "Submit ticket")
+    assert goes_on(named("Ann")) == []
+
+
+def test_of_half_written_tickets_those_are_kept_that_were_written_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts, "KEPT", 2)
+    names = [str(uuid.uuid4()) for _ in range(3)]
+    first, *_ = [write(visit(draft=name), title=name) for name in names[:2]]
+    change(first, "Description", "Written on.")
+    write(visit(draft=names[2]), title=names[2])
+    assert [values(visit(draft=name), "Title") for name in names] == [[names[0]], [""], [names[2]]]
 
 
 @pytest.mark.parametrize("draft", ["nonsense", "", "0", "💥", "None"])

@@ -3,12 +3,15 @@
 A draft is named by a UUID in the address. The name is the request key of the ticket, so submitting
 twice, or again after a lost connection or a restarted desk, makes one ticket; it is part of the
 widgets' keys too, so a new draft has empty fields and a late click on the old form cannot fill it
-or bring the old form back.
+or bring the old form back. By its name a window that is loaded anew goes on with it, which Streamlit begins
+without anything that was written.
 """
 
+import threading
 import uuid
+from collections import OrderedDict
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
@@ -20,6 +23,10 @@ from ticketcore.ui import me
 from ticketcore.validation import parse
 
 FIELDS = ("title", "description", "category", "priority")
+KEPT = 500
+"""Half-written tickets that are kept for windows that are loaded anew; those that were written last."""
+SHOWN = 80
+"""Characters by which one of them is named."""
 
 
 @dataclass
@@ -87,6 +94,17 @@ class Draft:
             for part in [part for part in DEFAULTS if not self.is_own(part)]:
                 self.filled[part] = st.session_state[self.key(part)] = getattr(self.suggestion, part)
 
+    def keep(self) -> None:
+        """Keeps what is written by now beyond this session, for whoever it is that writes."""
+        values = {part: st.session_state[self.key(part)] for part in FIELDS if self.key(part) in st.session_state}
+        key = (me.name(), self.name)
+        with _keeping:
+            _kept.pop(key, None)
+            if values.get("title") or values.get("description"):
+                _kept[key] = (replace(self, filled=self.filled.copy(), touched=self.touched.copy()), values)
+            while len(_kept) > KEPT:
+                _kept.popitem(last=False)
+
     def touch(self, part: str) -> None:
         """Marks a field as the agent's own choice."""
         self.touched.add(part)
@@ -129,6 +147,24 @@ class Draft:
             self.answer.cancel()
         for part in FIELDS:
             st.session_state.pop(self.key(part), None)
+        with _keeping:
+            _kept.pop((me.name(), self.name), None)
+
+
+_kept: OrderedDict[tuple[str | None, str], tuple[Draft, dict[str, object]]] = OrderedDict()
+"""For people and the names of their drafts: the draft, and its fields."""
+
+_keeping = threading.Lock()
+
+
+def left_behind(by: Draft) -> tuple[str, str] | None:
+    """The name of the half-written ticket that this person wrote last beside this one, and how it begins."""
+    with _keeping:
+        for (owner, name), (_, values) in reversed(_kept.items()):
+            if owner and owner == me.name() and name != by.name:
+                beginning = " ".join(str(values.get("title") or values.get("description")).split())
+                return name, beginning if len(beginning) <= SHOWN else f"{beginning[:SHOWN]}…"
+    return None
 
 
 def begin(after: str = "") -> Draft:
@@ -157,6 +193,16 @@ def current() -> Draft:
         st.query_params["draft"] = name
     if draft and draft.name == name:
         return draft
-    draft = Draft(name)
+    draft = _taken_up(name)
     st.session_state["submit_draft"] = draft
     return draft
+
+
+def _taken_up(name: str) -> Draft:
+    """The draft of this name: with what this person wrote in a window that is gone, unless the browser knows it."""
+    with _keeping:
+        draft, values = _kept.get((me.name(), name), (Draft(name), {}))
+    for part, value in values.items():
+        st.session_state.setdefault(draft.key(part), value)
+    asked = ("", "") if draft.answer else draft.text  # who waits no longer is not told
+    return replace(draft, text=asked, answer=None, filled=draft.filled.copy(), touched=draft.touched.copy(), errors={})

@@ -71,7 +71,7 @@ def go(words: str, link: str) -> None:
     """Draws a way to the tickets page: a link of the browser's own, as those in tables are.
 
     One of Streamlit's would carry over the filter of the page that it is on, or lose its own. It loads the desk anew,
-    so what a session alone knows, such as a ticket that is half written, is not there.
+    so what a session alone knows is not there.
     """
     arrow = '<span aria-hidden="true">→</span>'
     st.html(f'<a href="{html.escape(link)}" style="{_STYLE}">{arrow} {html.escape(words)}</a>')
