@@ -72,12 +72,11 @@ def dropdowns() -> None:
     for column, (part, default) in zip(st.columns(2), DEFAULTS.items(), strict=True):
         options = list(type(default))
         column.selectbox(
-            label(part), options, options.index(default), key=draft.key(part), format_func=label,
+            label(part), options, options.index(draft.found.get(part, default)), key=draft.key(part), format_func=label,
             on_change=draft.touch, args=(part,), persist_state="session", help=meanings(part),
         )  # fmt: skip
         column.caption(origin(part))
     why()
-    draft.keep()
     if was_thinking and not draft.is_thinking():
         st.rerun()
 
@@ -97,7 +96,7 @@ def lookalikes() -> None:
 
 with form:
     st.subheader("File a ticket")
-    is_empty = not any(map(draft.value, ("title", "description")))
+    is_empty = not any(map(draft.value, drafts.TEXTS))
     if is_empty and (left := drafts.left_behind(draft)):
         st.page_link(
             pages.page("submit"), label=f"Go on with “{plain(left[1])}”", query_params={"draft": left[0]},
@@ -112,11 +111,12 @@ with form:
             )  # fmt: skip
     # No max_chars: the browser would drop a longer text that is pasted, without a word.
     st.text_input(
-        "Title", key=draft.key("title"), persist_state="session", placeholder="One line that says what is wrong"
-    )
+        "Title", draft.found.get("title", ""), key=draft.key("title"), persist_state="session", on_change=draft.keep,
+        placeholder="One line that says what is wrong",
+    )  # fmt: skip
     st.text_area(
-        "Description", key=draft.key("description"), persist_state="session", height=220,
-        placeholder="What happened, what was expected, since when",
+        "Description", draft.found.get("description", ""), key=draft.key("description"), persist_state="session",
+        on_change=draft.keep, height=220, placeholder="What happened, what was expected, since when",
     )  # fmt: skip
     for part, most in (("title", TITLE_LENGTH), ("description", DESCRIPTION_LENGTH)):
         if (length := len(draft.value(part).strip())) > most:

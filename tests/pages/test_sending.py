@@ -17,6 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from ticketcore.ui import sending
 
 DRAWN = ScriptRunnerEvent.ENQUEUE_FORWARD_MSG
+THE_RUN: Any = object()
 STREAMLIT_S_OWN = AppSession._on_scriptrunner_event
 
 
@@ -83,7 +84,7 @@ class Session:
 
     def __init__(self) -> None:
         self._event_loop = asyncio.get_running_loop()
-        self._scriptrunner: Any = "the run"
+        self._scriptrunner: Any = THE_RUN
         self._state = AppSessionState.APP_IS_RUNNING
         self._browser_queue = ForwardMsgQueue()
         self.woken = 0
@@ -109,11 +110,11 @@ def element(text: str, *path: int) -> ForwardMsg:
 def happens(tell: Any, session: Session) -> None:
     """A page is drawn, which draws one place twice, while a run of before draws as well; and ends."""
     for number in range(20):
-        tell(session, "the run", DRAWN, forward_msg=element(f"{number}", 0, number))
+        tell(session, THE_RUN, DRAWN, forward_msg=element(f"{number}", 0, number))
         tell(session, "a run of before", event=DRAWN, forward_msg=element(f"old {number}", 0, number))
-    tell(session, "the run", event=DRAWN, forward_msg=element("instead", 0, 3))
-    tell(session, "the run", ScriptRunnerEvent.SCRIPT_STOPPED_FOR_RERUN)
-    tell(session, sender="the run", event=DRAWN, forward_msg=element("after the end", 1, 0))
+    tell(session, THE_RUN, event=DRAWN, forward_msg=element("instead", 0, 3))
+    tell(session, THE_RUN, ScriptRunnerEvent.SCRIPT_STOPPED_FOR_RERUN)
+    tell(session, sender=THE_RUN, event=DRAWN, forward_msg=element("after the end", 1, 0))
 
 
 def test_a_browser_is_sent_what_streamlit_sends_and_its_loop_woken_once(tuned: None) -> None:
@@ -141,7 +142,7 @@ def test_what_many_runs_do_at_once_arrives_whole_and_in_order(tuned: None) -> No
             for number in range(2_000):
                 AppSession._on_scriptrunner_event(  # type: ignore[misc]
                     session,  # type: ignore[arg-type]
-                    "the run",  # type: ignore[arg-type]
+                    THE_RUN,  # type: ignore[arg-type]
                     DRAWN,
                     forward_msg=element(f"{number}", 0, number),
                 )
@@ -152,6 +153,7 @@ def test_what_many_runs_do_at_once_arrives_whole_and_in_order(tuned: None) -> No
                 await asyncio.sleep(0)
         await asyncio.sleep(0.01)
         for session in sessions:
+            assert session.hurt == []
             texts = [message.delta.new_element.text.body for message in session._browser_queue.flush()]
             assert texts == [str(number) for number in range(2_000)]
 
@@ -162,12 +164,53 @@ def test_what_cannot_be_heard_of_is_told_to_the_loop_and_the_rest_is_heard(tuned
     async def story() -> None:
         session = Session()
         tell: Any = AppSession._on_scriptrunner_event
-        tell(session, "the run", ScriptRunnerEvent.SCRIPT_STARTED)  # of no page, which Streamlit refuses
-        tell(session, "the run", DRAWN, forward_msg=element("one", 0, 0))
+        tell(session, THE_RUN, ScriptRunnerEvent.SCRIPT_STARTED)  # of no page, which Streamlit refuses
+        tell(session, THE_RUN, DRAWN, forward_msg=element("one", 0, 0))
         await asyncio.sleep(0.01)
         (context,) = session.hurt
         assert isinstance(context["exception"], RuntimeError)
         assert len(session.sent()) == 1
+
+    apart(story)
+
+
+def test_others_on_the_loop_get_their_turn_while_pages_are_drawn_without_end(tuned: None) -> None:
+    async def story() -> None:
+        session = Session()
+        tell: Any = AppSession._on_scriptrunner_event
+        turns = 0
+
+        def draw_on() -> None:
+            nonlocal turns
+            if turns < 5:  # each that is heard of is followed by another
+                tell(session, THE_RUN, DRAWN, forward_msg=element("one", 0, 0))
+
+        session._message_enqueued_callback = draw_on
+        draw_on()
+        for _ in range(20):
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns == 20
+        assert session.woken > 3
+        assert len(session.sent()) == 1
+
+    apart(story)
+
+
+def test_what_could_not_be_told_once_is_told_with_what_comes_next(tuned: None) -> None:
+    async def story() -> None:
+        session = Session()
+        tell: Any = AppSession._on_scriptrunner_event
+        call, session._call_soon_on_event_loop = session._call_soon_on_event_loop, nothing_left
+        with pytest.raises(MemoryError):
+            tell(session, THE_RUN, DRAWN, forward_msg=element("one", 0, 0))
+        session._call_soon_on_event_loop = call
+        tell(session, THE_RUN, DRAWN, forward_msg=element("two", 0, 1))
+        await asyncio.sleep(0.01)
+        assert len(session.sent()) == 2
+
+    def nothing_left(_look: object) -> None:
+        raise MemoryError
 
     apart(story)
 

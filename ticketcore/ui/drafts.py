@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import streamlit as st
 
@@ -20,11 +20,12 @@ from ticketcore.errors import Conflict, InvalidInput, TicketDeskError
 from ticketcore.models import Category, NewTicket, Priority, Source
 from ticketcore.suggestion import DEFAULTS, Suggestion
 from ticketcore.ui import me
-from ticketcore.validation import parse
+from ticketcore.validation import DESCRIPTION_LENGTH, parse
 
-FIELDS = ("title", "description", "category", "priority")
-KEPT = 500
-"""Half-written tickets that are kept for windows that are loaded anew; those that were written last."""
+TEXTS = ("title", "description")
+FIELDS = (*TEXTS, "category", "priority")
+KEPT, LARGEST = 500, 2 * DESCRIPTION_LENGTH
+"""Half-written tickets that are kept for windows that are loaded anew, the last ones; and characters of each."""
 SHOWN = 80
 """Characters by which one of them is named."""
 
@@ -46,6 +47,10 @@ class Draft:
     filed: str = ""
     """What to say of the ticket that was filed before this draft began, and its id."""
     filed_id: int = 0
+    found: dict[str, str] = field(default_factory=dict)
+    """What this person wrote in a window that is gone: what the fields begin with, unless the browser knows them."""
+    owners: set[str | None] = field(default_factory=set)
+    """Under which names it is kept."""
     after: str = ""
     """The draft in whose place this one came: a click that was made before the browser knew of it names that."""
 
@@ -55,7 +60,7 @@ class Draft:
 
     def value(self, part: str) -> str:
         """What the field holds now."""
-        return st.session_state.get(self.key(part)) or ""
+        return st.session_state.get(self.key(part), self.found.get(part)) or ""
 
     def is_thinking(self) -> bool:
         """Whether a suggestion is on its way."""
@@ -95,19 +100,21 @@ class Draft:
                 self.filled[part] = st.session_state[self.key(part)] = getattr(self.suggestion, part)
 
     def keep(self) -> None:
-        """Keeps what is written by now beyond this session, for whoever it is that writes."""
-        values = {part: st.session_state[self.key(part)] for part in FIELDS if self.key(part) in st.session_state}
-        key = (me.name(), self.name)
+        """Keeps what its writer wrote and chose beyond this session; for whenever they did."""
+        written = {part: self.value(part) for part in FIELDS if part not in DEFAULTS or self.is_own(part)}
+        owner = me.name()
         with _keeping:
-            _kept.pop(key, None)
-            if values.get("title") or values.get("description"):
-                _kept[key] = (replace(self, filled=self.filled.copy(), touched=self.touched.copy()), values)
+            _kept.pop((owner, self.name), None)
+            if any(written[part].strip() for part in TEXTS) and sum(map(len, written.values())) <= LARGEST:
+                _kept[owner, self.name] = written
+                self.owners.add(owner)
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
 
     def touch(self, part: str) -> None:
         """Marks a field as the agent's own choice."""
         self.touched.add(part)
+        self.keep()
 
     def file(self) -> None:
         """Stores the ticket and begins a new draft; where that fails, the form keeps every character."""
@@ -132,6 +139,8 @@ class Draft:
             follower.touched = set(DEFAULTS)
             for part in FIELDS:
                 st.session_state[follower.key(part)] = st.session_state.get(self.key(part))
+            self.forget()
+            follower.keep()
         except TicketDeskError as error:
             self.errors = {"": f"{error} Your text is still here."}
         else:
@@ -148,21 +157,23 @@ class Draft:
         for part in FIELDS:
             st.session_state.pop(self.key(part), None)
         with _keeping:
-            _kept.pop((me.name(), self.name), None)
+            for owner in self.owners:
+                _kept.pop((owner, self.name), None)
 
 
-_kept: OrderedDict[tuple[str | None, str], tuple[Draft, dict[str, object]]] = OrderedDict()
-"""For people and the names of their drafts: the draft, and its fields."""
+_kept: OrderedDict[tuple[str | None, str], dict[str, str]] = OrderedDict()
+"""For people and the names of their drafts: its fields."""
 
 _keeping = threading.Lock()
 
 
 def left_behind(by: Draft) -> tuple[str, str] | None:
     """The name of the half-written ticket that this person wrote last beside this one, and how it begins."""
+    person = me.name()
     with _keeping:
-        for (owner, name), (_, values) in reversed(_kept.items()):
-            if owner and owner == me.name() and name != by.name:
-                beginning = " ".join(str(values.get("title") or values.get("description")).split())
+        for (owner, name), written in reversed(_kept.items()):
+            if person and owner == person and name not in (by.name, by.after):
+                beginning = " ".join((written["title"].strip() or written["description"]).split())
                 return name, beginning if len(beginning) <= SHOWN else f"{beginning[:SHOWN]}…"
     return None
 
@@ -199,10 +210,8 @@ def current() -> Draft:
 
 
 def _taken_up(name: str) -> Draft:
-    """The draft of this name: with what this person wrote in a window that is gone, unless the browser knows it."""
+    """The draft of this name, with what this person wrote in a window that is gone."""
+    owner = me.name()
     with _keeping:
-        draft, values = _kept.get((me.name(), name), (Draft(name), {}))
-    for part, value in values.items():
-        st.session_state.setdefault(draft.key(part), value)
-    asked = ("", "") if draft.answer else draft.text  # who waits no longer is not told
-    return replace(draft, text=asked, answer=None, filled=draft.filled.copy(), touched=draft.touched.copy(), errors={})
+        found = _kept.get((owner, name), {})
+    return Draft(name, found=found, touched={part for part in found if part in DEFAULTS}, owners={owner})

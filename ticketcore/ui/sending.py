@@ -55,14 +55,19 @@ def _told_together() -> Callable[..., None]:
     ) -> None:
         nonlocal is_told
         happened.append((session, sender, event, forward_msg, more))
-        if not is_told:
-            is_told = True
+        if is_told:
+            return
+        is_told = True
+        try:
             session._call_soon_on_event_loop(look)
+        except BaseException:
+            is_told = False
+            raise
 
     def look() -> None:
         nonlocal is_told
         is_told = False  # first, so that what happens from now on is told anew
-        while happened:
+        for _ in range(len(happened)):  # and no more, so that others get their turn on the loop
             session, sender, event, message, more = happened.popleft()
             try:
                 if event is not ScriptRunnerEvent.ENQUEUE_FORWARD_MSG or message is None:
