@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.util import ClauseAdapter
+from sqlalchemy.sql.visitors import iterate
 
 from ticketcore import masks
 from ticketcore import tickets as single
@@ -18,7 +19,7 @@ from ticketcore.database import Database
 from ticketcore.errors import InvalidInput, NotFound
 from ticketcore.filters import Sort, TicketFilter
 from ticketcore.mirror import view
-from ticketcore.models import Category, Priority, Status
+from ticketcore.models import FACETS, Category, Priority, Status
 from ticketcore.schema import tickets, whole
 
 EXCERPT_LENGTH = 160
@@ -219,13 +220,23 @@ def _walk(columns: Columns, matching: TicketFilter, sort: Sort, _is_later: bool,
 
     So the page is whole unless it ends with that one, whose `nth` says which it is.
     """
-    first = sa.select(tickets).where(*matching.where_within_cell(), *_follows(sort, is_behind))
+    query, walked = _walked(columns, matching.model_copy(update=dict.fromkeys(FACETS, ())), sort, is_behind)
+    facets = sa.and_(*(walked.c[name].in_(values) for name, values in matching.facets()))
+    return query.where(facets | (walked.c.nth == WALK)).order_by(*order(sort, walked)).limit(_limit).offset(_offset)
+
+
+# Apart, because it is most of the query, in time and in memory, and the same for all facets.
+@lru_cache(maxsize=64)
+def _walked(
+    columns: Columns, within_cell: TicketFilter, sort: Sort, is_behind: bool
+) -> tuple[sa.Select[Any], sa.FromClause]:  # fmt: skip
+    """The columns of the first tickets in the range of time and which one each is; and the tickets themselves."""
+    facets = [tickets.c[name] for name in FACETS]
+    read = {one: None for column in (*columns, *KEYS, *facets) for one in iterate(column) if isinstance(one, sa.Column)}
+    first = sa.select(*read).where(*within_cell.where_within_cell(), *_follows(sort, is_behind))
     first_in_order = first.order_by(*order(sort)).limit(WALK).subquery()
     walked = sa.select(first_in_order, sa.func.row_number().over().label("nth")).subquery("tickets")
-    facets = sa.and_(*(walked.c[name].in_(values) for name, values in matching.facets()))
-    query = sa.select(*(ClauseAdapter(walked).traverse(column) for column in columns), walked.c.nth)
-    query = query.where(facets | (walked.c.nth == WALK))
-    return query.order_by(*order(sort, walked)).limit(_limit).offset(_offset)
+    return sa.select(*(ClauseAdapter(walked).traverse(column) for column in columns), walked.c.nth), walked
 
 
 @lru_cache(maxsize=128)

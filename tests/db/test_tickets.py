@@ -236,9 +236,11 @@ def crowd(sql: sa.Connection, number: int = 200) -> list[Row]:
 def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """How many tickets are looked at before the cells are probed: none of it may change what is found."""
     monkeypatch.setattr(listing, "WALK", request.param)
-    listing._walk.cache_clear()
+    for kept in (listing._walk, listing._walked):
+        kept.cache_clear()
     yield request.param
-    listing._walk.cache_clear()
+    for kept in (listing._walk, listing._walked):
+        kept.cache_clear()
 
 
 CONDITIONS: dict[str, Any] = {
