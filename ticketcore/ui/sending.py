@@ -8,27 +8,41 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.runtime import runtime
+from streamlit.runtime import get_instance, runtime
 from streamlit.runtime.app_session import AppSession
-from streamlit.runtime.runtime import Runtime
 from streamlit.runtime.scriptrunner import ScriptRunnerEvent
+from streamlit.runtime.session_manager import SessionClientDisconnectedError
+from streamlit.web.server.starlette import starlette_websocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-TOGETHER = 50
-"""Messages to a browser after which the event loop looks what else there is to do; Streamlit lets 500 wait."""
+TOGETHER, AT_ONCE = 50, 200
+"""Messages to a browser after which the event loop looks what else there is to do, and which may be left of a run when
+it ends, for all to be sent in one turn; Streamlit lets 500 wait."""
+
+_ENDS = frozenset(
+    {
+        ScriptRunnerEvent.SCRIPT_STOPPED_WITH_SUCCESS,
+        ScriptRunnerEvent.SCRIPT_STOPPED_WITH_COMPILE_ERROR,
+        ScriptRunnerEvent.SCRIPT_STOPPED_FOR_RERUN,
+        ScriptRunnerEvent.FRAGMENT_STOPPED_WITH_SUCCESS,
+    }
+)
 
 
 def tune() -> None:
     """Changes it; for once, before the first visitor."""
     vars(runtime)["asyncio"] = SimpleNamespace(**{**vars(asyncio), "sleep": _seldom()})
-    AppSession._on_scriptrunner_event = _told_together()  # type: ignore[method-assign]
-    Runtime._enqueued_some_message = _told_here(  # type: ignore[assignment, method-assign]
-        Runtime._enqueued_some_message
-    )
+    left = _Left()
+    AppSession.flush_browser_queue = left.taken(AppSession.flush_browser_queue)  # type: ignore[assignment, method-assign]
+    AppSession.on_flushed_messages_sent = left.sent(AppSession.on_flushed_messages_sent)  # type: ignore[assignment, method-assign]
+    AppSession._on_scriptrunner_event = _told_together(left.send)  # type: ignore[method-assign]
+    vars(starlette_websocket)["asyncio"] = SimpleNamespace(**{**vars(asyncio), "Queue": _Drained})
     WebSocketsSansIOProtocol.connection_made = _written_together(  # type: ignore[method-assign]
         WebSocketsSansIOProtocol.connection_made
     )
@@ -45,8 +59,11 @@ def _seldom() -> Callable[[float], Coroutine[Any, Any, None]]:
     return sleep
 
 
-def _told_together() -> Callable[..., None]:
-    """Tells the loop what runs do: all that happened until it looks, in the order in which it happened."""
+def _told_together(send: Callable[[AppSession], None]) -> Callable[..., None]:
+    """Tells the loop what runs do: all that happened until it looks, in the order in which it happened.
+
+    What there is when a run ends is sent.
+    """
     happened: deque[tuple[AppSession, Any, ScriptRunnerEvent, ForwardMsg | None, dict[str, Any]]] = deque()
     is_told = False
 
@@ -67,35 +84,72 @@ def _told_together() -> Callable[..., None]:
     def look() -> None:
         nonlocal is_told
         is_told = False  # first, so that what happens from now on is told anew
+        drawn: AppSession | None = None
         for _ in range(len(happened)):  # and no more, so that others get their turn on the loop
             session, sender, event, message, more = happened.popleft()
             try:
                 if event is not ScriptRunnerEvent.ENQUEUE_FORWARD_MSG or message is None:
                     session._handle_scriptrunner_event_on_event_loop(sender, event, message, **more)
+                    if event in _ENDS:
+                        send(session)
                 elif sender is session._scriptrunner:  # the same, without looking what else it might be
-                    session._enqueue_forward_msg(message)
+                    session._browser_queue.enqueue(message)
+                    drawn = session
             except Exception as error:  # noqa: BLE001 - as a loop does with each that it calls
                 context = {"message": f"what a run did was not heard of: {event}", "exception": error}
                 session._event_loop.call_exception_handler(context)
+        if drawn and drawn._message_enqueued_callback:  # it wakes whoever sends, whosever it is
+            drawn._message_enqueued_callback()
 
     return tell
 
 
-def _told_here(tell: Callable[[Runtime], None]) -> Callable[[Runtime], None]:
-    """Tells the loop that there is something to send; at once where the loop itself says so."""
+class _Left:
+    """Sends what is left of a run when it ends, unless the rest of it is being sent at the moment.
 
-    def told(of: Runtime) -> None:
-        objects = of._get_async_objs()
-        if asyncio._get_running_loop() is objects.eventloop:
-            objects.need_send_data.set()
-        else:
-            tell(of)
+    Streamlit's loop comes to it after some turns, and in each it waits for the interpreter while others compute: a
+    tenth of a second where many pages are drawn.
+    """
 
-    return told
+    def __init__(self) -> None:
+        self._under_way: WeakSet[AppSession] = WeakSet()
+
+    def taken(self, take: Callable[[AppSession], list[ForwardMsg]]) -> Callable[[AppSession], list[ForwardMsg]]:
+        """Remembers that what is taken is under way, which lets others have their turn in between."""
+
+        def flush_browser_queue(session: AppSession) -> list[ForwardMsg]:
+            messages = take(session)
+            if messages:
+                self._under_way.add(session)
+            return messages
+
+        return flush_browser_queue
+
+    def sent(self, settle: Callable[[AppSession], None]) -> Callable[[AppSession], None]:
+        """Forgets it again."""
+
+        def on_flushed_messages_sent(session: AppSession) -> None:
+            self._under_way.discard(session)
+            settle(session)
+
+        return on_flushed_messages_sent
+
+    def send(self, session: AppSession) -> None:
+        """As Streamlit's loop does."""
+        desk = get_instance()
+        info = desk._session_mgr.get_active_session_info(session.id)
+        if session in self._under_way or len(session._browser_queue) > AT_ONCE or info is None:
+            return
+        for message in session.flush_browser_queue():
+            try:
+                desk._send_message(info, message)
+            except SessionClientDisconnectedError:
+                desk.disconnect_session(session.id, client=info.client)
+        session.on_flushed_messages_sent()
 
 
 class _Together:
-    """A connection on which what is written in one turn of the loop is sent at its end."""
+    """A connection on which what is written in one turn of the loop is sent at its end, or earlier when asked for."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
@@ -103,14 +157,14 @@ class _Together:
 
     def write(self, piece: bytes) -> None:
         if not self._pieces:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.send)
         self._pieces.append(piece)
 
     def close(self) -> None:
-        self._send()
+        self.send()
         self._transport.close()
 
-    def _send(self) -> None:
+    def send(self) -> None:
         pieces, self._pieces = self._pieces, []
         if pieces and not self._transport.is_closing():
             self._transport.write(b"".join(pieces))
@@ -119,8 +173,27 @@ class _Together:
         return getattr(self._transport, name)
 
 
+_connection: ContextVar[_Together | None] = ContextVar("_connection", default=None)
+"""That of the browser to which a task belongs."""
+
+
 def _written_together(made: Callable[..., None]) -> Callable[..., None]:
     def connection_made(protocol: WebSocketsSansIOProtocol, transport: asyncio.Transport) -> None:
-        made(protocol, _Together(transport, protocol.loop))
+        together = _Together(transport, protocol.loop)
+        _connection.set(together)  # whatever begins with this connection begins right now
+        made(protocol, together)
 
     return connection_made
+
+
+class _Drained(asyncio.Queue[bytes]):
+    """What is to be written to a browser. Who comes for more when there is nothing sends what was written."""
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self._connection = _connection.get()
+
+    async def get(self) -> bytes:
+        if self.empty() and self._connection:
+            self._connection.send()
+        return await super().get()
