@@ -15,6 +15,7 @@ from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.scriptrunner import ScriptRunnerEvent
 from streamlit.runtime.session_manager import SessionClientDisconnectedError
 from streamlit.web.server.starlette import starlette_websocket
+from streamlit.web.server.starlette.starlette_websocket import StarletteSessionClient
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ticketcore.ui import sending
@@ -96,6 +97,7 @@ class Session:
         self._browser_queue = ForwardMsgQueue()
         self.woken = self.announced = 0
         self.is_open = True
+        self.client: Any = "its browser"
         self.got: list[ForwardMsg] = []
         self.hurt: list[dict[str, Any]] = []
         self._event_loop.set_exception_handler(lambda _loop, context: self.hurt.append(context))
@@ -126,7 +128,7 @@ class Desk:
         return self
 
     def get_active_session_info(self, session: Session) -> Any:
-        return SimpleNamespace(session=session, client="its browser") if session.is_open else None
+        return SimpleNamespace(session=session, client=session.client) if session.is_open else None
 
     def _send_message(self, info: Any, message: ForwardMsg) -> None:
         if len(info.session.got) >= MOST:
@@ -134,7 +136,7 @@ class Desk:
         info.session.got.append(message)
 
     def disconnect_session(self, session: Session, *, client: str) -> None:
-        assert client == "its browser"
+        assert client is session.client
         session.is_open = False
 
 
@@ -266,7 +268,7 @@ def drawn(session: Session, number: int, begin: int = 0) -> None:
 
 def ends(session: Session) -> None:
     tell: Any = AppSession._on_scriptrunner_event
-    tell(session, THE_RUN, ScriptRunnerEvent.SCRIPT_STOPPED_FOR_RERUN)
+    tell(session, THE_RUN, ScriptRunnerEvent.SCRIPT_STOPPED_WITH_SUCCESS)
 
 
 def bodies(messages: list[ForwardMsg]) -> list[str]:
@@ -315,11 +317,28 @@ def test_nothing_overtakes_what_is_being_sent(tuned: None) -> None:
     apart(story)
 
 
-@pytest.mark.parametrize("why", ["it is much", "nobody is there"])
+def test_half_a_page_that_is_drawn_anew_is_left_to_streamlit_which_drops_it(tuned: None) -> None:
+    async def story() -> None:
+        session = Session()
+        drawn(session, 2)
+        tell: Any = AppSession._on_scriptrunner_event
+        tell(session, THE_RUN, ScriptRunnerEvent.SCRIPT_STOPPED_FOR_RERUN)
+        await asyncio.sleep(0.01)
+        assert session.got == []
+
+    apart(story)
+
+
+@pytest.mark.parametrize("why", ["it is much", "nobody is there", "much waits already"])
 def test_what_cannot_be_sent_in_one_turn_is_left_to_streamlit(tuned: None, why: str) -> None:
     async def story() -> None:
         session = Session()
         session.is_open = why != "nobody is there"
+        if why == "much waits already":
+            session.client = StarletteSessionClient.__new__(StarletteSessionClient)
+            session.client._send_queue = asyncio.Queue()
+            for _ in range(sending.AT_ONCE):
+                session.client._send_queue.put_nowait(b"")
         drawn(session, sending.AT_ONCE if why == "it is much" else 1)
         ends(session)
         await asyncio.sleep(0.01)
@@ -382,6 +401,8 @@ def test_what_is_written_in_one_turn_goes_in_one_piece_and_before_the_end(tuned:
         assert line.gone == [b"one and two"]
         await asyncio.sleep(0)
         assert line.gone == [b"one and two"]
+        transport.write(b"x" * (sending.LARGE + 1))
+        assert len(line.gone.pop()) == sending.LARGE + 1
         transport.write(b"three")
         transport.close()
         await asyncio.sleep(0)

@@ -493,6 +493,33 @@ def test_what_was_filed_is_not_offered_any_more_whatever_happened_before(sql: Sq
     assert goes_on(at) == goes_on(named("Ann")) == goes_on(named(renamed)) == []
 
 
+def test_what_a_browser_still_says_of_a_form_that_was_filed_brings_nothing_back(sql: Sql) -> None:
+    draft = str(uuid.uuid4())
+    write(named("Ann", draft=draft))
+    at = named("Ann", draft=draft)  # loaded anew
+    over = at.session_state["submit_draft"]
+    click(at, "Submit ticket")
+    over.keep()
+    for part in ("category", "priority"):
+        over.touch(part)
+    assert goes_on(named("Ann")) == []
+    assert values(named("Ann", draft=draft), *FORM) == ["", "", "general", "medium"]
+
+
+def test_what_was_written_before_one_said_who_one_is_is_found_by_that_name() -> None:
+    draft = str(uuid.uuid4())
+    at = write(visit(draft=draft))
+    assert values(named("Ann", draft=draft), "Title") == ["Charged twice"]
+    at.session_state["me_name"] = "Ann"
+    change(run(at), "Title", "Charged thrice")
+    assert values(visit(draft=draft), "Title") == [""], "it is Ann's now"
+    assert goes_on(named("Ann")) == [("Go on with “Charged thrice”", f"draft={draft}")]
+    at.session_state["me_name"] = ""  # as where a session has ended
+    at.text_input(f"submit_title_{draft}").set_value("Charged again")
+    at.run()
+    assert values(named("Ann", draft=draft), "Title") == ["Charged again"]
+
+
 def test_of_half_written_tickets_those_are_kept_that_were_written_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drafts, "KEPT", 2)
     names = [str(uuid.uuid4()) for _ in range(3)]
@@ -501,7 +528,7 @@ def test_of_half_written_tickets_those_are_kept_that_were_written_last(monkeypat
     write(visit(draft=names[2]), title=names[2])
     assert [values(visit(draft=name), "Title") for name in names] == [[names[0]], [""], [names[2]]]
     change(first, "Description", "x" * (drafts.LARGEST + 1))
-    assert values(visit(draft=names[0]), "Title") == [""]
+    assert values(visit(draft=names[0]), "Description") == ["Written on."], "what is far too long is not kept"
 
 
 @pytest.mark.parametrize("draft", ["nonsense", "", "0", "💥", "None"])

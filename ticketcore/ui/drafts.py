@@ -51,6 +51,8 @@ class Draft:
     """What this person wrote in a window that is gone: what the fields begin with, unless the browser knows them."""
     owners: set[str | None] = field(default_factory=set)
     """Under which names it is kept."""
+    is_over: bool = False
+    """Whether it was filed: what a browser still says of its form is of no use."""
     after: str = ""
     """The draft in whose place this one came: a click that was made before the browser knew of it names that."""
 
@@ -101,15 +103,23 @@ class Draft:
 
     def keep(self) -> None:
         """Keeps what its writer wrote and chose beyond this session; for whenever they did."""
-        written = {part: self.value(part) for part in FIELDS if part not in DEFAULTS or self.is_own(part)}
-        owner = me.name()
+        chosen = {part: self.value(part) for part in DEFAULTS if self.is_own(part)}
+        written = {part: self.value(part) for part in TEXTS} | {part: value for part, value in chosen.items() if value}
+        if self.is_over or sum(map(len, written.values())) > LARGEST:
+            return
+        # Whose session has ended while they wrote finds it when they are back.
+        owner = me.name() or next((name for name in self.owners if name), None)
         with _keeping:
-            _kept.pop((owner, self.name), None)
-            if any(written[part].strip() for part in TEXTS) and sum(map(len, written.values())) <= LARGEST:
+            self._drop()
+            if any(written[part].strip() for part in TEXTS):
                 _kept[owner, self.name] = written
                 self.owners.add(owner)
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
+
+    def _drop(self) -> None:
+        for owner in self.owners:
+            _kept.pop((owner, self.name), None)
 
     def touch(self, part: str) -> None:
         """Marks a field as the agent's own choice."""
@@ -156,9 +166,9 @@ class Draft:
             self.answer.cancel()
         for part in FIELDS:
             st.session_state.pop(self.key(part), None)
+        self.is_over = True
         with _keeping:
-            for owner in self.owners:
-                _kept.pop((owner, self.name), None)
+            self._drop()
 
 
 _kept: OrderedDict[tuple[str | None, str], dict[str, str]] = OrderedDict()
@@ -210,8 +220,8 @@ def current() -> Draft:
 
 
 def _taken_up(name: str) -> Draft:
-    """The draft of this name, with what this person wrote in a window that is gone."""
-    owner = me.name()
+    """The draft of this name, with what this person wrote in a window that is gone, or before they said their name."""
     with _keeping:
-        found = _kept.get((owner, name), {})
-    return Draft(name, found=found, touched={part for part in found if part in DEFAULTS}, owners={owner})
+        owners = [owner for owner in dict.fromkeys((me.name(), None)) if (owner, name) in _kept]
+        found = _kept[owners[0], name] if owners else {}
+    return Draft(name, found=found, touched={part for part in found if part in DEFAULTS}, owners=set(owners))

@@ -17,19 +17,22 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import get_instance, runtime
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunnerEvent
-from streamlit.runtime.session_manager import SessionClientDisconnectedError
+from streamlit.runtime.session_manager import SessionClient, SessionClientDisconnectedError
 from streamlit.web.server.starlette import starlette_websocket
+from streamlit.web.server.starlette.starlette_websocket import StarletteSessionClient
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 TOGETHER, AT_ONCE = 50, 200
 """Messages to a browser after which the event loop looks what else there is to do, and which may be left of a run when
 it ends, for all to be sent in one turn; Streamlit lets 500 wait."""
 
+LARGE = 65_536
+"""Bytes that are written at once, so that who cannot read as fast is waited for."""
+
 _ENDS = frozenset(
     {
         ScriptRunnerEvent.SCRIPT_STOPPED_WITH_SUCCESS,
         ScriptRunnerEvent.SCRIPT_STOPPED_WITH_COMPILE_ERROR,
-        ScriptRunnerEvent.SCRIPT_STOPPED_FOR_RERUN,
         ScriptRunnerEvent.FRAGMENT_STOPPED_WITH_SUCCESS,
     }
 )
@@ -138,14 +141,23 @@ class _Left:
         """As Streamlit's loop does."""
         desk = get_instance()
         info = desk._session_mgr.get_active_session_info(session.id)
-        if session in self._under_way or len(session._browser_queue) > AT_ONCE or info is None:
+        if info is None or session in self._under_way:
             return
-        for message in session.flush_browser_queue():
-            try:
-                desk._send_message(info, message)
-            except SessionClientDisconnectedError:
-                desk.disconnect_session(session.id, client=info.client)
-        session.on_flushed_messages_sent()
+        if len(session._browser_queue) + _waiting(info.client) > AT_ONCE:
+            return
+        try:
+            for message in session.flush_browser_queue():
+                try:
+                    desk._send_message(info, message)
+                except SessionClientDisconnectedError:
+                    desk.disconnect_session(session.id, client=info.client)
+        finally:
+            session.on_flushed_messages_sent()
+
+
+def _waiting(client: SessionClient) -> int:
+    """Messages that wait to be written to a browser; when they are 500 it is taken to be gone."""
+    return client._send_queue.qsize() if isinstance(client, StarletteSessionClient) else 0
 
 
 class _Together:
@@ -159,6 +171,8 @@ class _Together:
         if not self._pieces:
             self._loop.call_soon(self.send)
         self._pieces.append(piece)
+        if len(piece) > LARGE:
+            self.send()
 
     def close(self) -> None:
         self.send()
