@@ -130,10 +130,12 @@ def test_the_fields_fill_while_typing_goes_on_and_nothing_typed_is_lost(page: Pa
     expect(description).to_be_focused()
 
 
-def test_a_half_written_ticket_is_there_again_when_the_window_was_loaded_anew(desk: Desk, page: Page) -> None:
-    page.context.add_cookies([{"name": "desk_name", "value": "Ann", "url": desk.url}])
-    page.goto("/")
+def test_a_half_written_ticket_is_there_again_when_the_window_was_loaded_anew(desk: Desk, open_window: Opening) -> None:
+    name = {"name": "desk_name", "value": "Ann", "domain": "127.0.0.1", "path": "/", "expires": -1,
+            "httpOnly": False, "secure": False, "sameSite": "Lax"}  # fmt: skip
+    page = open_window(storage_state={"cookies": [name], "origins": []})  # a profile of its own
     write(page)
+    expect(box(page, "Category")).to_have_value("Billing")
     choose(page, "Priority", "Critical")
     expect(page.get_by_text("Chosen by you")).to_be_visible()
     page.reload()
